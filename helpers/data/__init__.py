@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 FILES = Path(__file__).parent / "files"
 SUMS = "SHA256SUMS"
 YEARS = (2013, 2023)
+MEND = "get it back with 'git checkout -- helpers/data/files' or build it again with 'make data'"
 
 
 class DataFileError(Exception):
@@ -61,7 +62,7 @@ def load_flights(year: int = 2013) -> pd.DataFrame:
         air_time: minutes in the air. distance: miles.
         hour, minute: the scheduled departure taken apart, local.
         time_hour: the scheduled hour of departure. 2013: true UTC. 2023: **local time that is labelled UTC**, a fault
-            of the origin that is kept; joined with weather of 2023 it is wrong by four or five hours.
+            of the origin that is kept: a join with weather of 2023 on it matches, and is wrong by four or five hours.
 
     Raises:
         DataFileError: the year is not 2013 or 2023, or the file is missing or damaged.
@@ -73,16 +74,18 @@ def load_weather(year: int = 2013) -> pd.DataFrame:
     """Return hourly weather at the three airports: 26,115 rows for 2013, 26,207 for 2023.
 
     (origin, time_hour) is unique. (origin, year, month, day, hour) is not in 2013: the hour in which the clock goes
-    back occurs twice.
+    back occurs twice at each airport. Both years end on 30 December.
 
     Columns:
         origin: EWR, JFK or LGA.
         year, month, day, hour: the hour observed. 2013: local (America/New_York). 2023: **UTC**.
         temp, dewp: temperature and dew point, degrees Fahrenheit. humid: relative humidity, percent.
-        wind_dir: degrees, 0-360. wind_speed, wind_gust: miles per hour. In 2013 wind_gust is NaN when no gust was
-            reported; in 2023 it is wind_speed x 1.15078 throughout.
-        precip: inches in the hour. pressure: sea level, millibar. visib: miles.
-        time_hour: the hour observed, true UTC in both years. The observation is made up to 51 minutes into the hour.
+        wind_dir: degrees, 0-360, with 0 in a calm. wind_speed: miles per hour, 0 in a calm; one value of 2013 is 1,048.
+        wind_gust: miles per hour. 2013: NaN when no gust was reported. 2023: no measurement, but wind_speed x 1.15078
+            (the factor from knots to miles, applied a second time).
+        precip: inches in the hour. pressure: at sea level, millibar. visib: miles.
+        time_hour: the hour observed, true UTC in both years. The observation is made within the hour, as late as 51
+            minutes past it.
 
     Raises:
         DataFileError: the year is not 2013 or 2023, or the file is missing or damaged.
@@ -109,8 +112,11 @@ def load_airports(year: int = 2013) -> pd.DataFrame:
 
     Columns:
         faa: three-letter code, unique. name: text.
-        lat, lon: degrees, north and east positive. alt: feet.
-        tz: hours from UTC without daylight saving. dst: A (US rules), U (unknown) or N (none). tzone: IANA zone.
+        lat, lon: degrees, north and east positive; three rows of 2013 have a lost sign or the two swapped. alt: feet.
+        tz: hours from UTC without daylight saving. dst: A (US rules), E (Europe's), N (none) or U (unknown).
+        tzone: IANA zone.
+
+    Four destinations of 2013 have no row: SJU, BQN, STT and PSE. In 2023 each has one.
 
     Raises:
         DataFileError: the year is not 2013 or 2023, or the file is missing or damaged.
@@ -145,6 +151,20 @@ def load_adult() -> pd.DataFrame:
     return _read("adult.parquet")
 
 
+def damaged_files() -> list[str]:
+    """Return the names of the data files that are missing or not as shipped, none of them when all is well."""
+    names = [f"{table}_{year}.parquet" for table in Tables._fields for year in YEARS]
+    return [name for name in ["adult.parquet", *names] if not _is_as_shipped(name)]
+
+
+def _is_as_shipped(name: str) -> bool:
+    try:
+        _content(name)
+    except DataFileError:
+        return False
+    return True
+
+
 def _known(year: int) -> int:
     """Return the year if there are files for it.
 
@@ -152,30 +172,39 @@ def _known(year: int) -> int:
         DataFileError: there are none.
     """
     if year not in YEARS:
-        raise DataFileError(f"no flights of the year {year!r}: choose 2013 or 2023")
-    return year
+        raise DataFileError(f"there are no flights of the year {year!r}: choose 2013 or 2023")
+    return int(year)
 
 
 def _read(name: str) -> pd.DataFrame:
-    """Return the data frame of one file after comparing its SHA-256, which takes about 5 ms for the largest.
+    """Return the data frame of one file.
 
     Raises:
-        DataFileError: the file, or the list of sums, is missing or damaged.
+        DataFileError: the file is missing or damaged.
     """
-    content = _content(name)
+    return pq.ParquetFile(pa.BufferReader(_content(name))).read().to_pandas()
+
+
+def _content(name: str) -> bytes:
+    """Return the bytes of one file after comparing their SHA-256, which takes 5 ms for the largest.
+
+    Raises:
+        DataFileError: the file or SHA256SUMS cannot be read, or the two do not fit.
+    """
+    content = _bytes(name)
     if hashlib.sha256(content).hexdigest() != _sums().get(name):
-        raise DataFileError(f"{FILES / name} is damaged: {_way_back(name)}")
-    return pq.ParquetFile(pa.BufferReader(content)).read().to_pandas()
+        raise DataFileError(f"{FILES / name} is damaged: {MEND}")
+    return content
 
 
 def _sums() -> dict[str, str]:
     """Return the SHA-256 of each shipped file, by file name."""
-    lines = _content(SUMS).decode("utf-8", errors="replace").splitlines()
+    lines = _bytes(SUMS).decode("ascii", errors="replace").splitlines()
     return {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
 
 
-def _content(name: str) -> bytes:
-    """Return the bytes of one file.
+def _bytes(name: str) -> bytes:
+    """Return the bytes of one file as they are.
 
     Raises:
         DataFileError: it cannot be read.
@@ -183,10 +212,6 @@ def _content(name: str) -> bytes:
     try:
         return (FILES / name).read_bytes()
     except FileNotFoundError:
-        raise DataFileError(f"{FILES / name} is missing: {_way_back(name)}") from None
+        raise DataFileError(f"{FILES / name} is missing: {MEND}") from None
     except OSError as error:
-        raise DataFileError(f"{FILES / name} cannot be read ({error.strerror}): {_way_back(name)}") from None
-
-
-def _way_back(name: str) -> str:
-    return f"get it back with 'git checkout -- helpers/data/files/{name}' or, without git, 'make data'"
+        raise DataFileError(f"{FILES / name} cannot be read ({error.strerror}): {MEND}") from None
