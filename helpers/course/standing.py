@@ -1,0 +1,74 @@
+"""Where a learner stands: exercises done, minutes left and the next step; in the terminal and in the first notebook."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from helpers.course import notebooks, progress
+from helpers.course.manifest import ROOT, Curriculum, Lesson, load_curriculum
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One lesson, with its exercises (number to title) and those of them that are done."""
+
+    lesson: Lesson
+    exercises: dict[str, str]
+    done: frozenset[str]
+
+    @property
+    def minutes_left(self) -> int:
+        """Minutes of the lesson in proportion to the exercises that are open; all of them while it is planned."""
+        open_share = 1 - len(self.done) / len(self.exercises) if self.exercises else 1
+        return round(self.lesson.minutes * open_share)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether every exercise of the lesson is done."""
+        return bool(self.exercises) and len(self.done) == len(self.exercises)
+
+
+def standings(curriculum: Curriculum, root: Path = ROOT) -> list[Standing]:
+    """Return the standing of every lesson, in order."""
+    statuses = progress.statuses()
+    return [_standing(lesson, statuses, root) for lesson in curriculum.lessons]
+
+
+def next_step(standings: list[Standing]) -> tuple[Standing, str] | None:
+    """Return the first open lesson and its first open exercise; `None` when all that is written is done."""
+    for standing in standings:
+        for exercise in standing.exercises:
+            if exercise not in standing.done:
+                return standing, exercise
+    return None
+
+
+def show_progress() -> pd.DataFrame:
+    """Return your progress part by part as a table: lessons and exercises done of those written, minutes left."""
+    curriculum = load_curriculum()
+    rows = pd.DataFrame(
+        {
+            "part": standing.lesson.part,
+            "lessons done": standing.is_done,
+            "lessons": not standing.lesson.planned,
+            "exercises done": len(standing.done),
+            "exercises": len(standing.exercises),
+            "minutes left": 0 if standing.lesson.planned else standing.minutes_left,
+        }
+        for standing in standings(curriculum)
+    )
+    titles = {part.number: f"{part.number} · {part.title}" for part in curriculum.parts}
+    return rows.groupby("part").sum().rename(index=titles)
+
+
+def _standing(lesson: Lesson, statuses: dict[str, str], root: Path) -> Standing:
+    titles = {} if lesson.planned else _exercises(root / lesson.exercise)
+    return Standing(lesson, titles, frozenset(number for number in titles if statuses.get(number) == progress.DONE))
+
+
+def _exercises(path: Path) -> dict[str, str]:
+    try:
+        return notebooks.exercises(notebooks.read(path))
+    except notebooks.NotebookError:
+        return {}  # `mle doctor` names the broken file; the rest of the standing is still worth showing
