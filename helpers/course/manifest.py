@@ -10,7 +10,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, ValidationError, model_validator
 
-ROOT = Path(__file__).resolve().parents[2]
+from helpers.course import ROOT
+
 FILE = "curriculum.toml"
 
 # Files of these folders belong to one lesson each, except those that the lessons share.
