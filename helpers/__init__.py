@@ -1,0 +1,1 @@
+"""The package behind the lessons: data, checks, the running system, and the course about itself."""

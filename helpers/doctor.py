@@ -61,7 +61,9 @@ def _memory() -> Finding:
     gigabytes = psutil.virtual_memory().total / 2**30
     # A machine sold with 8 GB shows a little less.
     enough = gigabytes > MEMORY_GB - 1
-    return Finding("memory", f"{gigabytes:.0f} GB", "" if enough else f"close other programs; {MEMORY_GB} GB are assumed")
+    return Finding(
+        "memory", f"{gigabytes:.0f} GB", "" if enough else f"close other programs; {MEMORY_GB} GB are assumed"
+    )
 
 
 def _disk(root: Path) -> Finding:

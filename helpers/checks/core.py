@@ -54,6 +54,7 @@ class Result:
         return self.status is Status.DONE
 
     def __repr__(self) -> str:
+        """Return the panel as plain text."""
         return f"Exercise {self.exercise}: {self.status}\n{self.message}"
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, object]:
@@ -105,7 +106,10 @@ def _explain(exercise: str, error: BaseException) -> tuple[Status, str]:
     """Tell a verdict of the check from a fault in the answer by where the error arose."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not _is_library(frame.filename)]
     if isinstance(error, NotImplementedError) and str(error) == f"Exercise {exercise}":
-        return Status.NOT_ATTEMPTED, f'Replace the line `raise NotImplementedError("Exercise {exercise}")` by your answer.'
+        return (
+            Status.NOT_ATTEMPTED,
+            f'Replace the line `raise NotImplementedError("Exercise {exercise}")` by your answer.',
+        )
     if not _is_check(frames[-1].filename):
         where = f"line {frames[-1].lineno} of {frames[-1].name}: {frames[-1].line}"
         return Status.RAISED, f"{_name(error)}\n{where}"

@@ -1,4 +1,4 @@
-"""`mle build`: run the lessons and solutions, derive the exercises, rewrite the README's table; or say what is stale."""
+"""`mle build`: run the notebooks, derive the exercises, rewrite the README's table; or say what is stale."""
 
 import asyncio
 import shutil
@@ -49,6 +49,23 @@ def stale(curriculum: Curriculum, lessons: list[Lesson], root: Path) -> list[str
     if _with_table(readme.read_text("utf-8"), curriculum) != readme.read_text("utf-8"):
         found.append("README.md: its table of lessons is not that of curriculum.toml")
     return found
+
+
+def reset_exercise(lesson: Lesson, task: str | None, root: Path) -> Path:
+    """Give a lesson's exercises, or one of them, their starting cells back; return the backup of what was there.
+
+    A notebook that cannot be read any more is replaced as a whole. Raises `NotebookError` for an unknown `task`.
+    """
+    path = root / lesson.exercise
+    fresh = notebooks.derive(notebooks.read(root / lesson.solution))
+    titles = notebooks.exercises(fresh)
+    if task is not None and task not in titles:
+        raise NotebookError(f"{lesson.stem} has no exercise {task}: it has {', '.join(titles)}")
+    backup = back_up(path)
+    notebooks.write(fresh if task is None else notebooks.with_task_of(notebooks.read(path), fresh, task), path)
+    for exercise in [task] if task else titles:
+        progress.record(exercise, progress.RESET)
+    return backup
 
 
 def back_up(path: Path) -> Path:

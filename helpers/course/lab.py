@@ -27,6 +27,8 @@ OPTIONS = [
     "--KernelManager.transport_encryption=auto",
     # In a container the learner is root; the server is on loopback and behind a token all the same.
     "--allow-root",
+    "--no-browser",
+    "--ServerApp.port_retries=0",
     "--ServerApp.answer_yes=True",
     "--log-level=WARN",
 ]
@@ -46,9 +48,9 @@ def open_lab(root: Path, page: Path, port: int, browser: bool, say: Callable[[st
     if free != port:
         say(f"Port {port} is taken; taking {free}.")
     token = secrets.token_hex(24)
+    place = [f"--ServerApp.root_dir={root}", f"--ServerApp.ip={HOST}", f"--ServerApp.port={free}"]
     server = subprocess.Popen(
-        [sys.executable, "-m", "jupyterlab", *OPTIONS, "--no-browser", f"--ServerApp.root_dir={root}"]
-        + [f"--ServerApp.ip={HOST}", f"--ServerApp.port={free}", "--ServerApp.port_retries=0"],
+        [sys.executable, "-m", "jupyterlab", *OPTIONS, *place],
         env=os.environ | ENVIRONMENT | {"JUPYTER_TOKEN": token},
     )
     try:

@@ -3,7 +3,6 @@
 The notebook is the source. Building one twice gives the same bytes: no times, no versions, stable cell ids.
 """
 
-import asyncio
 import hashlib
 import os
 import re
@@ -35,6 +34,8 @@ ENVIRONMENT = {
     "MKL_NUM_THREADS": "1",
     "PYDEVD_DISABLE_FILE_VALIDATION": "1",
 }
+# Nobody's progress shows in a stored output, and building or testing is not doing the exercises.
+UNRECORDED = {"MLE_RECORD": "no"}
 
 
 class NotebookError(Exception):
@@ -102,6 +103,19 @@ def with_exercise(notebook: NotebookNode) -> Iterator[tuple[NotebookNode, str]]:
         yield cell, task
 
 
+def with_task_of(notebook: NotebookNode, fresh: NotebookNode, task: str) -> NotebookNode:
+    """Return `notebook` with the cells of exercise `task` taken from `fresh`, in the place where they stood."""
+    mine = [(cell, number) for cell, number in with_exercise(notebook)]
+    theirs = [cell for cell, number in with_exercise(fresh) if number == task]
+    before = [cell for cell, number in mine if _order(number) < _order(task)]
+    after = [cell for cell, number in mine if _order(number) > _order(task)]
+    return normalise(nbformat.v4.new_notebook(cells=before + theirs + after))
+
+
+def _order(number: str) -> tuple[int, ...]:
+    return tuple(map(int, number.split("."))) if number else ()
+
+
 def exercises(notebook: NotebookNode) -> dict[str, str]:
     """Return the exercises of a notebook, by number, with their titles."""
     prose = (cell.source for cell in notebook.cells if cell.cell_type == "markdown")
@@ -122,10 +136,11 @@ def verdicts(notebook: NotebookNode) -> list[Verdict]:
     return [_verdict(cell, task) for cell, task in with_exercise(notebook) if CHECK in _tags(cell)]
 
 
-async def run(path: Path, *, keep_going: bool = False) -> NotebookNode:
+async def run(path: Path, *, as_learner: bool = False) -> NotebookNode:
     """Run the notebook at `path` in a fresh kernel and return it with its outputs, normalised; write nothing.
 
-    A cell that fails raises `NotebookError` with the cell, its source and its error, unless `keep_going`.
+    A cell that fails raises `NotebookError` with the cell, its source and its error. Run `as_learner`, it goes on
+    after a cell that fails and its checks record progress.
     """
     notebook = normalise(read(path))
     manager = AsyncKernelManager(transport_encryption="auto")
@@ -133,13 +148,14 @@ async def run(path: Path, *, keep_going: bool = False) -> NotebookNode:
         notebook,
         km=manager,
         timeout=CELL_SECONDS,
-        allow_errors=keep_going,
+        allow_errors=as_learner,
         record_timing=False,
         store_widget_state=False,
         resources={"metadata": {"path": str(path.parent)}},
     )
+    recorded = {} if as_learner else UNRECORDED
     try:
-        await client.async_execute(env=os.environ | ENVIRONMENT, cwd=str(path.parent))
+        await client.async_execute(env=os.environ | ENVIRONMENT | recorded, cwd=str(path.parent))
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
         raise NotebookError(_failure(path, notebook, error)) from None
     return normalise(notebook)

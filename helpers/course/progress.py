@@ -6,12 +6,12 @@ rewritten, so a crash can cost the line that was being written and no other.
 
 import json
 import os
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
-ROOT = Path(__file__).parents[2]
+from helpers.course import ROOT
+
 DONE, RESET = "done", "reset"
 # The kind of output under which a check's result stands in a notebook, for `mle check` to read.
 RESULT_MIME = "application/vnd.mle.check+json"
@@ -23,10 +23,10 @@ def folder() -> Path:
 
 
 def is_recorded() -> bool:
-    """Whether events are kept here: not while building or testing (`MLE_PROGRESS=off`), nor in a solution."""
+    """Whether events are kept: not while building or testing (`MLE_RECORD=no`), nor in a solution."""
     # JupyterLab tells the kernel which notebook it serves; running a solution is reading it, not doing it.
     notebook = Path(os.environ.get("JPY_SESSION_NAME", ""))
-    return os.environ.get("MLE_PROGRESS") != "off" and "solutions" not in notebook.parts
+    return os.environ.get("MLE_RECORD") != "no" and "solutions" not in notebook.parts
 
 
 def record(exercise: str, status: str) -> None:
@@ -42,7 +42,9 @@ def record(exercise: str, status: str) -> None:
 
 
 def events() -> list[dict[str, str]]:
-    """Return all events in order of time; a line that cannot be read is skipped."""
+    """Return all events in order of time, none with `MLE_RECORD=no`; a line that cannot be read is skipped."""
+    if os.environ.get("MLE_RECORD") == "no":
+        return []
     try:
         lines = (folder() / "progress.jsonl").read_text("utf-8", errors="replace").splitlines()
     except OSError:
@@ -60,12 +62,6 @@ def statuses() -> dict[str, str]:
         elif latest.get(exercise) != DONE:
             latest[exercise] = status
     return latest
-
-
-def done(exercises: Iterable[str]) -> int:
-    """Return how many of `exercises` are done."""
-    latest = statuses()
-    return sum(latest.get(exercise) == DONE for exercise in exercises)
 
 
 def _is_torn(file: BinaryIO) -> bool:

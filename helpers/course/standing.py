@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pandas as pd
+from helpers.course import ROOT, notebooks, progress
+from helpers.course.manifest import Curriculum, Lesson, load_curriculum
 
-from helpers.course import notebooks, progress
-from helpers.course.manifest import ROOT, Curriculum, Lesson, load_curriculum
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,10 @@ def next_step(standings: list[Standing]) -> tuple[Standing, str] | None:
     return None
 
 
-def show_progress() -> pd.DataFrame:
+def show_progress() -> "pd.DataFrame":
     """Return your progress part by part as a table: lessons and exercises done of those written, minutes left."""
+    import pandas as pd  # here, because `mle status` answers quicker without it
+
     curriculum = load_curriculum()
     rows = pd.DataFrame(
         {
