@@ -58,12 +58,12 @@ def reset_exercise(lesson: Lesson, task: str | None, root: Path) -> Path:
     """
     path = root / lesson.exercise
     fresh = notebooks.derive(notebooks.read(root / lesson.solution))
-    titles = notebooks.exercises(fresh)
-    if task is not None and task not in titles:
-        raise NotebookError(f"{lesson.stem} has no exercise {task}: it has {', '.join(titles)}")
+    tasks = sorted({number for _, number in notebooks.with_exercise(fresh) if number})
+    if task is not None and task not in tasks:
+        raise NotebookError(f"{lesson.stem} has no exercise {task}: it has {', '.join(tasks)}")
     backup = back_up(path)
     notebooks.write(fresh if task is None else notebooks.with_task_of(notebooks.read(path), fresh, task), path)
-    for exercise in [task] if task else titles:
+    for exercise in [task] if task else tasks:
         progress.record(exercise, progress.RESET)
     return backup
 

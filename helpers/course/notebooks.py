@@ -16,12 +16,12 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 
+from helpers.course import EXERCISE_HEADING
 from helpers.course.progress import RESULT_MIME
 
 CHECK, SOLUTION = "check", "solution"
 CELL_SECONDS = 120
 BEGIN, END = "# BEGIN SOLUTION", "# END SOLUTION"
-_EXERCISE_HEADING = re.compile(r"^## Exercise (\d+\.\d+): (.+)$", re.MULTILINE)
 _KERNELSPEC = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 _LANGUAGE = {"file_extension": ".py", "mimetype": "text/x-python", "name": "python", "pygments_lexer": "ipython3"}
 
@@ -98,7 +98,7 @@ def with_exercise(notebook: NotebookNode) -> Iterator[tuple[NotebookNode, str]]:
     """Yield each cell with the exercise under whose heading it stands ("" before the first)."""
     task = ""
     for cell in notebook.cells:
-        heading = _EXERCISE_HEADING.search(cell.source) if cell.cell_type == "markdown" else None
+        heading = EXERCISE_HEADING.search(cell.source) if cell.cell_type == "markdown" else None
         task = heading[1] if heading else task
         yield cell, task
 
@@ -114,12 +114,6 @@ def with_task_of(notebook: NotebookNode, fresh: NotebookNode, task: str) -> Note
 
 def _order(number: str) -> tuple[int, ...]:
     return tuple(map(int, number.split("."))) if number else ()
-
-
-def exercises(notebook: NotebookNode) -> dict[str, str]:
-    """Return the exercises of a notebook, by number, with their titles."""
-    prose = (cell.source for cell in notebook.cells if cell.cell_type == "markdown")
-    return {number: title for source in prose for number, title in _EXERCISE_HEADING.findall(source)}
 
 
 @dataclass(frozen=True)

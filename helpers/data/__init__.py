@@ -81,11 +81,11 @@ def load_weather(year: int = 2013) -> pd.DataFrame:
         year, month, day, hour: the hour observed. 2013: local (America/New_York). 2023: **UTC**.
         temp, dewp: temperature and dew point, degrees Fahrenheit. humid: relative humidity, percent.
         wind_dir: degrees, 0-360, with 0 in a calm. wind_speed: miles per hour, 0 in a calm; one value of 2013 is 1,048.
-        wind_gust: miles per hour. 2013: NaN when no gust was reported. 2023: no measurement, but wind_speed x 1.15078
-            (the factor from knots to miles, applied a second time).
+        wind_gust: miles per hour. 2013: NaN when no gust was reported. 2023: not a measurement but wind_speed x
+            1.15078, the factor from knots to miles applied a second time.
         precip: inches in the hour. pressure: at sea level, millibar. visib: miles.
-        time_hour: the hour observed, true UTC in both years. The observation is made within the hour, as late as 51
-            minutes past it.
+        time_hour: the hour observed, true UTC in both years. The row is complete 51 minutes later, when the airport
+            makes its routine report.
 
     Raises:
         DataFileError: the year is not 2013 or 2023, or the file is missing or damaged.
@@ -108,7 +108,7 @@ def load_planes(year: int = 2013) -> pd.DataFrame:
 
 
 def load_airports(year: int = 2013) -> pd.DataFrame:
-    """Return airports of the United States: 1,458 rows for 2013, 1,255 for 2023.
+    """Return airports, nearly all in the United States: 1,458 rows for 2013, 1,255 for 2023.
 
     Columns:
         faa: three-letter code, unique. name: text.
@@ -137,7 +137,8 @@ def load_adult() -> pd.DataFrame:
     """Return the Adult census income data of 1994: 48,842 people, one a row, the training part first.
 
     Text keeps the leading blank of the original: a missing value is " ?", the label " <=50K" or " >50K", and in the
-    test part it ends with a dot (" <=50K.").
+    test part it ends with a dot (" <=50K."). 29 rows repeat an earlier one of their part; 23 more of the test part also
+    stand in the training part.
 
     Columns:
         age: years. workclass, education, marital_status, occupation, relationship, race, sex, native_country: text.

@@ -73,6 +73,7 @@ HORIZON = pd.Timedelta(hours=2)
 LATE = 15  # minutes, the limit of the US Department of Transportation for "delayed"
 OBSERVATION_DELAY = pd.Timedelta(minutes=51)  # the observation of hour h is made at h:51
 OBSERVATION_AGE_LIMIT = pd.Timedelta(hours=6)
+EVER = pd.Timedelta(days=4000)  # a window that reaches back beyond the first flight
 # The airports table leaves these four destinations out.
 ZONES_NOT_IN_AIRPORTS = {
     "BQN": "America/Puerto_Rico",
@@ -191,33 +192,46 @@ def operations_features(flights: pd.DataFrame, arrival: pd.Series, decision: pd.
     departed = scheduled + minutes(flights.dep_delay)
     arrived = arrival + minutes(flights.arr_delay)
     carrier = flights.origin + flights.carrier
-
-    def mean(group: pd.Series, when: pd.Series, value: pd.Series, hours: int) -> pd.Series:
-        count, total = Past(group, when, value).window(group, decision, pd.Timedelta(hours=hours))
-        return total / count.where(count > 0)
-
     late = (flights.dep_delay >= LATE).astype("float64")
     cancelled = flights.dep_time.isna().astype("float64")
     features = {
-        "departure_delay_origin_3h": mean(flights.origin, departed, flights.dep_delay, 3),
-        "departure_delay_carrier_3h": mean(carrier, departed, flights.dep_delay, 3),
-        "arrival_delay_dest_6h": mean(flights.dest, arrived, flights.arr_delay, 6),
-        "late_share_origin_24h": mean(flights.origin, departed, late, 24),
-        "cancelled_share_origin_6h": mean(flights.origin, scheduled, cancelled, 6),
+        "departure_delay_origin_3h": recent_mean(flights.origin, departed, flights.dep_delay, decision, 3),
+        "departure_delay_carrier_3h": recent_mean(carrier, departed, flights.dep_delay, decision, 3),
+        "arrival_delay_dest_6h": recent_mean(flights.dest, arrived, flights.arr_delay, decision, 6),
+        "late_share_origin_24h": recent_mean(flights.origin, departed, late, decision, 24),
+        "cancelled_share_origin_6h": recent_mean(flights.origin, scheduled, cancelled, decision, 6),
         "waiting_origin": waiting(flights.origin, scheduled, departed, decision),
     }
     return pd.DataFrame(features)
 
 
-def waiting(origin: pd.Series, scheduled: pd.Series, departed: pd.Series, decision: pd.Series) -> pd.Series:
-    """Flights that should have left the origin by T and had not: those scheduled less those gone or cancelled."""
-    ever = pd.Timedelta(days=3650)
-    due = scheduled.where(departed.notna())
-    gone = departed.where(departed > scheduled, due)  # a flight that leaves early never waits
-    one = pd.Series(1.0, index=origin.index)
-    due_count, _ = Past(origin, due, one).window(origin, decision, ever)
-    gone_count, _ = Past(origin, gone, one).window(origin, decision, ever)
+def recent_mean(group: pd.Series, when: pd.Series, value: pd.Series, decision: pd.Series, hours: int) -> pd.Series:
+    """Mean value of the other flights' events in the group in the last hours before T; NaN if there was none."""
+    count, total = others(group, when, value, decision, pd.Timedelta(hours=hours))
+    return total / count.where(count > 0)
+
+
+def waiting(group: pd.Series, scheduled: pd.Series, departed: pd.Series, decision: pd.Series) -> pd.Series:
+    """Other flights of the group that should have left by T and had not: those due less those gone."""
+    due = scheduled.where(departed.notna())  # a cancelled flight leaves the queue at its scheduled departure
+    gone = departed.where(departed > scheduled, due)  # a flight that leaves early never joins it
+    one = pd.Series(1.0, index=group.index)
+    due_count, _ = others(group, due, one, decision, EVER)
+    gone_count, _ = others(group, gone, one, decision, EVER)
     return (due_count - gone_count).astype("float64")
+
+
+def others(
+    group: pd.Series, when: pd.Series, value: pd.Series, decision: pd.Series, length: pd.Timedelta
+) -> tuple[pd.Series, pd.Series]:
+    """Number of events in (T - length, T] and total of their values, each flight's own event left out.
+
+    At a horizon of zero most flights have left, a little early, by T: with their own departure among the features
+    they would be graded on what they are to predict.
+    """
+    count, total = Past(group, when, value).window(group, decision, length)
+    own = (decision - length < when) & (when <= decision)
+    return count - own, total - value.where(own, 0.0)
 
 
 class Past:
