@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from helpers.course.manifest import (
     ROOT,
@@ -237,6 +238,11 @@ def test_a_lesson_knows_its_part_and_its_files():
     assert lesson.wrong_answers == Path("tests/wrong_answers/hold_out_data.py")
 
 
+def test_a_lesson_cannot_be_changed(course):
+    with pytest.raises(ValidationError, match="frozen"):
+        course.lessons[0].minutes = 50
+
+
 # Faults
 
 
@@ -381,6 +387,11 @@ def test_a_stray_file_is_named(small, name):
     touch(small, name)
     mend = "list its lesson in curriculum.toml, or delete it"
     assert stray_or_missing(small) == [f"{name} belongs to no written lesson: {mend}"]
+
+
+def test_a_folder_of_notebooks_is_stray(small):
+    touch(small, "notebooks/old/21_join.ipynb")
+    assert [message.split()[0] for message in stray_or_missing(small)] == ["notebooks/old"]
 
 
 def test_a_planned_lesson_that_has_its_notebook_loses_the_mark(small):

@@ -274,8 +274,8 @@ def _files_of(lesson: Lesson) -> dict[Path, str]:
 
 
 def _lesson_files(root: Path) -> Iterator[Path]:
-    """Yield the files that must belong to a lesson; hidden and dunder names are the tools' own."""
+    """Yield what must belong to a lesson (a folder never does); names with a leading dot or underscore are tools'."""
     for folder in LESSON_FOLDERS:
         for path in sorted((root / folder).glob("[!._]*")):
-            if path.is_file() and path.relative_to(root) not in SHARED_FILES:
+            if path.relative_to(root) not in SHARED_FILES:
                 yield path.relative_to(root)
