@@ -20,13 +20,11 @@ import traceback
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
-from pathlib import Path
 
 import numpy as np
 
 from helpers.course import progress
 
-_CHECKS_FOLDER = str(Path(__file__).parent)
 _LIBRARY_FOLDERS = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 _COLOURS = {"done": "#1a7f4b", "not yet": "#b35900", "not attempted": "#6b7280", "raised": "#b3261e"}
 
@@ -79,7 +77,7 @@ def check(exercise: str) -> Callable:
     def decorate(judge: Callable[..., None]) -> Callable[..., Result]:
         @functools.wraps(judge)
         def run(*answers: object, seed: int = 0) -> Result:
-            result = _conclude(exercise, lambda: judge(*answers, np.random.default_rng(seed)))
+            result = _conclude(exercise, judge, (*answers, np.random.default_rng(seed)))
             return _recorded(result) if _in_notebook() else result
 
         run.exercise = exercise
@@ -94,23 +92,23 @@ def checks_of(module: object) -> dict[str, Callable[..., Result]]:
     return {value.exercise: value for value in sorted(found, key=lambda value: value.exercise)}
 
 
-def _conclude(exercise: str, judge: Callable[[], None]) -> Result:
+def _conclude(exercise: str, judge: Callable[..., None], arguments: tuple) -> Result:
     try:
-        judge()
+        judge(*arguments)
     except (Exception, SystemExit) as error:
-        return Result(exercise, *_explain(exercise, error))
+        return Result(exercise, *_explain(exercise, error, {__file__, judge.__code__.co_filename}))
     return Result(exercise, Status.DONE, "Every check passed.")
 
 
-def _explain(exercise: str, error: BaseException) -> tuple[Status, str]:
-    """Tell a verdict of the check from a fault in the answer by where the error arose."""
+def _explain(exercise: str, error: BaseException, ours: set[str]) -> tuple[Status, str]:
+    """Tell a verdict of the check, raised in one of our files, from a fault in the answer."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not _is_library(frame.filename)]
     if isinstance(error, NotImplementedError) and str(error) == f"Exercise {exercise}":
         return (
             Status.NOT_ATTEMPTED,
             f'Replace the line `raise NotImplementedError("Exercise {exercise}")` by your answer.',
         )
-    if not _is_check(frames[-1].filename):
+    if frames[-1].filename not in ours:
         where = f"line {frames[-1].lineno} of {frames[-1].name}: {frames[-1].line}"
         return Status.RAISED, f"{_name(error)}\n{where}"
     if isinstance(error, AssertionError):
@@ -120,10 +118,6 @@ def _explain(exercise: str, error: BaseException) -> tuple[Status, str]:
 
 def _name(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}".rstrip(": ")
-
-
-def _is_check(filename: str) -> bool:
-    return filename.startswith(_CHECKS_FOLDER)
 
 
 def _is_library(filename: str) -> bool:
