@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
-from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
+from traitlets.config import Config
 
 from helpers.course import EXERCISE_HEADING
 from helpers.course.progress import RESULT_MIME
@@ -24,6 +24,9 @@ CELL_SECONDS = 120
 BEGIN, END = "# BEGIN SOLUTION", "# END SOLUTION"
 _KERNELSPEC = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 _LANGUAGE = {"file_extension": ".py", "mimetype": "text/x-python", "name": "python", "pygments_lexer": "ipython3"}
+
+# Without it a new kernel warns that its port on loopback is not encrypted.
+_CONFIG = Config({"KernelManager": {"transport_encryption": "auto"}})
 
 # The stored outputs hold for these settings, so building, testing and learning all use them. One thread: the sum of
 # floats depends on the number of threads, and small fits are faster without a team of them.
@@ -137,10 +140,10 @@ async def run(path: Path, *, as_learner: bool = False) -> NotebookNode:
     after a cell that fails and its checks record progress.
     """
     notebook = normalise(read(path))
-    manager = AsyncKernelManager(transport_encryption="auto")
     client = NotebookClient(
         notebook,
-        km=manager,
+        config=_CONFIG,
+        kernel_name="python3",
         timeout=CELL_SECONDS,
         allow_errors=as_learner,
         record_timing=False,
