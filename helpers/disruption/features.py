@@ -174,15 +174,12 @@ def weather_features(origin: pd.Series, decision: pd.Series, weather: pd.DataFra
 
 def last_observation(origin: pd.Series, time: pd.Series, weather: pd.DataFrame) -> pd.DataFrame:
     """The newest row of ``weather`` at each origin that is known at ``time`` and not older than six hours."""
-    asked = pd.DataFrame({"origin": origin, "known_at": time}).sort_values("known_at")
-    known = weather.assign(known_at=weather.time_hour + OBSERVATION_DELAY).sort_values("known_at")
-    found = pd.merge_asof(
-        asked,
-        known[["origin", "known_at", *OBSERVED]],
-        on="known_at",
-        by="origin",
-        tolerance=OBSERVATION_AGE_LIMIT,
-    )
+    known_at = weather.time_hour + OBSERVATION_DELAY
+    # merge_asof wants both sides in order, and their times in one unit.
+    asked = pd.DataFrame({"origin": origin, "known_at": time.dt.as_unit("us")}).sort_values("known_at")
+    known = weather.assign(known_at=known_at.dt.as_unit("us")).sort_values("known_at")
+    known = known[["origin", "known_at", *OBSERVED]]
+    found = pd.merge_asof(asked, known, on="known_at", by="origin", tolerance=OBSERVATION_AGE_LIMIT)
     return found[list(OBSERVED)].astype("float64").set_index(asked.index).sort_index()
 
 
