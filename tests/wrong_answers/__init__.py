@@ -4,11 +4,7 @@ from collections.abc import Callable
 
 
 def wrong(exercise: str, says: str) -> Callable:
-    """Mark a function as a wrong answer to `exercise` whose refusal must contain the words `says`.
-
-    The function stands where the learner's would. Where a check takes several objects, it is a function without
-    parameters, marked `@wrong(...)` as well, that returns them as a tuple; its name then starts with `several_`.
-    """
+    """Mark a function as a wrong answer to `exercise` whose refusal must contain the words `says`."""
 
     def mark(answer: Callable) -> Callable:
         answer.refused_in, answer.says = exercise, says
