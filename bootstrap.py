@@ -26,7 +26,7 @@ UV = "uv>=0.13,<0.14"  # the line of uv that made the lock
 REMEDIES = (
     ("ensurepip", "this Python cannot make a virtual environment: install its venv package (Debian: python3-venv)"),
     ("No space left", "the disk is full: free 2 GB"),
-    ("", "the packages could not be had: look at the network connection"),
+    ("", "the packages could not be installed: look at the network connection"),
 )
 
 
@@ -61,6 +61,13 @@ def say(line: str) -> None:
 def program(venv: Path, name: str) -> Path:
     """Path of a program in a virtual environment."""
     return venv / "Scripts" / f"{name}.exe" if os.name == "nt" else venv / "bin" / name
+
+
+def activated(root: Path) -> dict:
+    """The environment variables as in a shell that has `.venv` active."""
+    venv = root / ".venv"
+    path = str(program(venv, "mle").parent) + os.pathsep + os.environ.get("PATH", "")
+    return dict(os.environ, VIRTUAL_ENV=str(venv), PATH=path)
 
 
 def answer(*command: str) -> str:
@@ -116,7 +123,7 @@ def choose_lock(root: Path, command: str) -> str:
 def run(root: Path, *command: str) -> None:
     """Run one step of the set-up: all it says goes to the log, its downloads to the screen, a failure is raised."""
     log_file, words = root / ".bootstrap" / "setup.log", ""
-    environment = dict(os.environ, UV_PYTHON_DOWNLOADS="never", PIP_DISABLE_PIP_VERSION_CHECK="1")
+    environment = dict(activated(root), UV_PYTHON_DOWNLOADS="never", PIP_DISABLE_PIP_VERSION_CHECK="1")
     # close_fds=False: the step inherits the lock, so that nobody else begins should this process alone be killed.
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "close_fds": False}
     with log_file.open("a", encoding="utf-8") as log, subprocess.Popen(command, env=environment, **pipes) as step:
@@ -213,7 +220,7 @@ def prepare(root: Path, command: str) -> None:
             return
         begun = time.monotonic()
         (root / ".bootstrap" / "setup.log").write_text("", encoding="utf-8")
-        say(f"Setting up .venv from {lock}; the first time, this downloads up to 300 MB.")
+        say(f"Setting up .venv from {lock}; the first time, this downloads a few hundred megabytes.")
         install(root, lock)
         say(f"Set up in {time.monotonic() - begun:.0f} s.")
 
@@ -231,11 +238,9 @@ def command_line(root: Path, command: str, *arguments: str) -> list:
 
 def hand_over(root: Path, command: list) -> int:
     """Become the command (on Windows: run it and return its exit code), with `.venv` active as for its own shell."""
-    os.environ["VIRTUAL_ENV"] = str(root / ".venv")
-    os.environ["PATH"] = str(program(root / ".venv", "mle").parent) + os.pathsep + os.environ.get("PATH", "")
     if os.name != "nt":
-        os.execv(command[0], command)
-    with subprocess.Popen(command) as child:
+        os.execve(command[0], command, activated(root))
+    with subprocess.Popen(command, env=activated(root)) as child:
         while True:
             # Ctrl-C reaches the child too, and the child decides what it means.
             with contextlib.suppress(KeyboardInterrupt):
