@@ -152,16 +152,18 @@ def test_weather_on_a_clock_change_is_the_last_observed(tables: Tables, day: str
     np.testing.assert_array_equal(built.loc[today, list(OBSERVED)][there].to_numpy(), expected)
 
 
-def test_weather_older_than_six_hours_is_missing(tables: Tables, features: pd.DataFrame, departure: pd.Series) -> None:
-    """The observations end on 30 December at 18:51 local time."""
-    known_until = pd.Timestamp("2013-12-30 18:51", tz=NEW_YORK)
-    age = departure - HORIZON - known_until
-    fresh = age.between(pd.Timedelta(0), pd.Timedelta(hours=6))
-    old = age > pd.Timedelta(hours=6)
-    assert fresh.sum() > 30
-    assert old.sum() > 700
-    assert features.loc[fresh, "temp"].notna().all()
-    assert features.loc[old, list(WEATHER)].isna().all(axis=None)
+def test_weather_older_than_six_hours_is_missing(tables: Tables) -> None:
+    weather = tables.weather.query("origin == 'EWR'").head(1)
+    known_at = weather.time_hour.iloc[0] + pd.Timedelta(minutes=51)
+    ages = pd.to_timedelta(pd.Series([-1, 0, 360, 361]), unit="min")
+    found = module.last_observation(pd.Series("EWR", index=ages.index), known_at + ages, weather)
+    assert found.temp.notna().tolist() == [False, True, True, False]
+
+
+def test_the_last_day_of_the_year_has_no_weather(tables: Tables, features: pd.DataFrame) -> None:
+    """The observations end on 30 December at 18:51."""
+    last_day = tables.flights.eval("month == 12 and day == 31")
+    assert features.loc[last_day, list(WEATHER)].isna().all(axis=None)
 
 
 # Nothing from the future
@@ -337,6 +339,17 @@ def test_pressure_change_compares_two_observations_three_hours_apart(tables: Tab
     assert features.pressure_change_3h[row] > 1
 
 
+def test_schedule_of_the_first_flight(tables: Tables, features: pd.DataFrame) -> None:
+    """United to Houston, New Year's Day, a Tuesday: 5:15 in Newark to 8:19 in Houston, an hour behind."""
+    expected = ["EWR", "IAH", "UA", 1, 5 * 60 + 15, 8 * 60 + 19, 3 * 60 + 4 + 60, 1400]
+    assert features.loc[0, list(SCHEDULE[:8])].tolist() == expected
+    assert features.days_to_holiday[0] == 0
+
+
+def test_clock_minutes() -> None:
+    assert module.clock_minutes(pd.Series([517, 2359, 2400, 0])).tolist() == [317, 1439, 0, 0]
+
+
 def test_an_event_at_exactly_the_decision_time_counts() -> None:
     when = pd.Series(pd.to_datetime(["2013-01-01 12:00", "2013-01-01 15:00"], utc=True))
     group, value = pd.Series(["EWR", "EWR"]), pd.Series([10.0, 20.0])
@@ -380,6 +393,11 @@ def test_an_unknown_destination_is_named(tables: Tables) -> None:
     lost = near._replace(flights=near.flights.replace({"dest": {"LAX": "ZZZ"}}))
     with pytest.raises(ValueError, match=r"^no time zone for the destinations ZZZ: add them to the airports table$"):
         build_features(lost)
+
+
+def test_no_flights_are_refused(tables: Tables) -> None:
+    with pytest.raises(ValueError, match=r"^there are no flights: pass the tables of a whole year$"):
+        build_features(tables._replace(flights=tables.flights.iloc[:0]))
 
 
 def test_a_negative_horizon_is_refused(tables: Tables) -> None:

@@ -87,8 +87,10 @@ def build_features(tables: Tables, horizon: pd.Timedelta = HORIZON) -> pd.DataFr
     """Features of every flight in ``tables.flights``, same index and order; columns as in the module's docstring.
 
     The flights are also the history that the features count, so pass all of them and select rows afterwards.
-    Raises ValueError for a negative horizon and for a destination whose time zone is unknown.
+    Raises ValueError for no flights, a negative horizon, and a destination whose time zone is unknown.
     """
+    if tables.flights.empty:
+        raise ValueError("there are no flights: pass the tables of a whole year")
     if horizon < pd.Timedelta(0):
         raise ValueError(f"horizon is {horizon}: give the time from decision to departure, zero or more")
     flights = tables.flights.reset_index(drop=True)
@@ -124,7 +126,8 @@ def scheduled_arrival(flights: pd.DataFrame, airports: pd.DataFrame) -> pd.Serie
         unknown = ", ".join(sorted(flights.dest[zones.isna()].unique()))
         raise ValueError(f"no time zone for the destinations {unknown}: add them to the airports table")
     clock = pd.concat([minute_of_day(times.dt.tz_convert(zone)) for zone, times in departure.groupby(zones)])
-    # Modulo a day carries a flight past midnight. No flight of the schedule is in the air when a clock changes.
+    # Modulo a day carries a flight past midnight.
+    # No flight is scheduled to be in the air when its destination's clock changes.
     return departure + minutes((clock_minutes(flights.sched_arr_time) - clock.reindex(departure.index)) % 1440)
 
 
@@ -210,10 +213,10 @@ def recent_mean(group: pd.Series, when: pd.Series, value: pd.Series, decision: p
 
 def waiting(group: pd.Series, scheduled: pd.Series, departed: pd.Series, decision: pd.Series) -> pd.Series:
     """Other flights of the group that should have left by T and had not: those due less those gone."""
-    due = scheduled.where(departed.notna())  # a cancelled flight leaves the queue at its scheduled departure
-    gone = departed.where(departed > scheduled, due)  # a flight that leaves early never joins it
+    # Who leaves early or is cancelled is due and gone in the same minute, and never waits.
+    gone = departed.where(departed > scheduled, scheduled)
     one = pd.Series(1.0, index=group.index)
-    due_count, _ = others(group, due, one, decision, EVER)
+    due_count, _ = others(group, scheduled, one, decision, EVER)
     gone_count, _ = others(group, gone, one, decision, EVER)
     return (due_count - gone_count).astype("float64")
 
