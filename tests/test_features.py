@@ -346,6 +346,11 @@ def test_schedule_of_the_first_flight(tables: Tables, features: pd.DataFrame) ->
     assert features.days_to_holiday[0] == 0
 
 
+def test_day_of_week_counts_from_monday(tables: Tables, features: pd.DataFrame) -> None:
+    days = features.day_of_week[tables.flights.month == 9].groupby(tables.flights.day).unique()
+    assert [days[day].tolist() for day in (28, 29, 30)] == [[5], [6], [0]]
+
+
 def test_clock_minutes() -> None:
     assert module.clock_minutes(pd.Series([517, 2359, 2400, 0])).tolist() == [317, 1439, 0, 0]
 

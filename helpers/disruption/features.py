@@ -255,6 +255,7 @@ class Past:
     def pack(self, group: pd.Series, when: pd.Series) -> np.ndarray:
         """One whole number for each group and minute, in order of group, then time."""
         minute = (when - pd.Timestamp(0, tz="UTC")) // pd.Timedelta(minutes=1)
+        # Minutes since 1970 stay below 2**32. A group never seen becomes -1, before all others.
         return self.groups.get_indexer(group) * 2**32 + minute.to_numpy("int64")
 
     def window(self, group: pd.Series, until: pd.Series, length: pd.Timedelta) -> tuple[pd.Series, pd.Series]:
