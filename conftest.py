@@ -1,5 +1,6 @@
 """What holds for every test and every notebook that is compared: the settings under which outputs were stored."""
 
+import importlib
 import os
 
 import pytest
@@ -10,6 +11,9 @@ os.environ.update(ENVIRONMENT | UNRECORDED | {"MPLBACKEND": "agg"})
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Refuse to run at all where nbval would compare nothing."""
+    """Refuse to run where nbval would compare nothing; before kernels start, let matplotlib make its font cache."""
     if config.option.nbval and config.option.nbval_lax:
         raise pytest.UsageError("--nbval and --nbval-lax together compare nothing: give --nbval alone")
+    if not hasattr(config, "workerinput"):
+        # On a new machine this takes seconds, and the first notebook to draw would say so in its output.
+        importlib.import_module("matplotlib.font_manager")

@@ -16,7 +16,7 @@ from rich.markup import escape
 # Typer hands on every misuse of the command line as this exception, but exports only some of its kinds.
 from typer._click.exceptions import ClickException
 
-from helpers.course import ROOT
+from helpers.course import ROOT, progress
 
 if TYPE_CHECKING:
     from helpers.course.manifest import Curriculum, Lesson
@@ -46,6 +46,7 @@ class Refusal(Exception):
 def main() -> None:
     """Run `mle`; a fault of the user's is one line and exit code 2, never a traceback."""
     try:
+        progress.leave_home_alone()
         code = app(standalone_mode=False)
     except ClickException as error:
         code = _refuse(error.format_message())

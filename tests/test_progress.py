@@ -1,6 +1,8 @@
 """Progress is append-only, survives a torn line and forgets only what is reset."""
 
 import json
+import os
+from pathlib import Path
 
 import pytest
 
@@ -61,3 +63,17 @@ def test_progress_does_not_show_while_building(monkeypatch):
 
 def test_without_a_file_nothing_is_done():
     assert progress.statuses() == {}
+
+
+def test_a_home_that_cannot_be_written_is_left_alone(tmp_path, monkeypatch):
+    for variable in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(variable, str(tmp_path / "nowhere"))
+    monkeypatch.setenv("IPYTHONDIR", "chosen")
+    kept = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "MPLCONFIGDIR")
+    for variable in kept:
+        monkeypatch.setenv(variable, "")  # so that what is set below is undone after the test
+        monkeypatch.delenv(variable)
+    progress.leave_home_alone()
+    for variable in kept:
+        assert Path(os.environ[variable]).is_dir() and tmp_path in Path(os.environ[variable]).parents
+    assert os.environ["IPYTHONDIR"] == "chosen"

@@ -22,6 +22,16 @@ def folder() -> Path:
     return Path(os.environ.get("MLE_PROGRESS", ROOT / ".progress"))
 
 
+def leave_home_alone() -> None:
+    """Where the home folder cannot be written, let Jupyter, IPython and matplotlib keep their files here instead."""
+    if os.access(Path.home(), os.W_OK):
+        return
+    for variable in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR", "MPLCONFIGDIR"):
+        place = folder() / "home" / variable.lower()
+        place.mkdir(parents=True, exist_ok=True)
+        os.environ.setdefault(variable, str(place))
+
+
 def is_recorded() -> bool:
     """Whether events are kept: not while building or testing (`MLE_RECORD=no`), nor in a solution."""
     # JupyterLab tells the kernel which notebook it serves; running a solution is reading it, not doing it.
