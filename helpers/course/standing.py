@@ -1,12 +1,13 @@
 """Where a learner stands: exercises done, minutes left and the next step; in the terminal and in the first notebook."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from helpers.course import EXERCISE_HEADING, ROOT, progress
-from helpers.course.manifest import Curriculum, Lesson, load_curriculum
+from helpers.course.manifest import Curriculum, Lesson, Part, load_curriculum
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,19 +53,26 @@ def show_progress() -> "pd.DataFrame":
     import pandas as pd  # here, because `mle status` answers quicker without it
 
     curriculum = load_curriculum()
-    rows = pd.DataFrame(
+    rows = [row for row in standings(curriculum) if not row.lesson.planned]
+
+    def mine(part: Part) -> list[Standing]:
+        return [row for row in rows if row.lesson.part == part.number]
+
+    parts = [
         {
-            "part": standing.lesson.part,
-            "lessons done": standing.is_done,
-            "lessons": not standing.lesson.planned,
-            "exercises done": len(standing.done),
-            "exercises": len(standing.exercises),
-            "minutes left": 0 if standing.lesson.planned else standing.minutes_left,
+            "part": f"{part.number} · {part.title}",
+            "lessons done": _share(row.is_done for row in mine(part)),
+            "exercises done": _share(number in row.done for row in mine(part) for number in row.exercises),
+            "minutes left": sum(row.minutes_left for row in mine(part)),
         }
-        for standing in standings(curriculum)
-    )
-    titles = {part.number: f"{part.number} · {part.title}" for part in curriculum.parts}
-    return rows.groupby("part").sum().rename(index=titles)
+        for part in curriculum.parts
+    ]
+    return pd.DataFrame(parts).set_index("part")
+
+
+def _share(done: Iterable[bool]) -> str:
+    flags = list(done)
+    return f"{sum(flags)} of {len(flags)}" if flags else "planned"
 
 
 def _standing(lesson: Lesson, statuses: dict[str, str], root: Path) -> Standing:
