@@ -25,7 +25,7 @@ UV = "uv>=0.13,<0.14"  # the line of uv that made the lock
 # What pip, uv and the system say when the cause is known, and what to do; everything else is most often the network.
 REMEDIES = (
     ("ensurepip", "this Python cannot make a virtual environment: install its venv package (Debian: python3-venv)"),
-    ("No space left", "the disk is full: free 2 GB"),
+    ("No space left", "the disk is full: free 5 GB"),
     ("", "the packages could not be installed: look at the network connection"),
 )
 
@@ -220,7 +220,7 @@ def prepare(root: Path, command: str) -> None:
             return
         begun = time.monotonic()
         (root / ".bootstrap" / "setup.log").write_text("", encoding="utf-8")
-        say(f"Setting up .venv from {lock}; the first time, this downloads a few hundred megabytes.")
+        say(f"Setting up .venv from {lock}; the first time, this downloads up to 1 GB.")
         install(root, lock)
         say(f"Set up in {time.monotonic() - begun:.0f} s.")
 
