@@ -209,9 +209,19 @@ def alone(root: Path) -> "object":
         yield
 
 
+def mention_other_python(root: Path) -> None:
+    """Say so when a Python was named that is not the one in use: what works is not thrown away for it."""
+    running, in_use = "{}.{}".format(*sys.version_info), read_stamp(root)["python"]
+    if not in_use.startswith(running + "."):
+        say(
+            f"This runs on the Python of .venv, {in_use.split()[0]}; to change to Python {running}, delete .venv first."
+        )
+
+
 def prepare(root: Path, command: str) -> None:
     """Make the environment that a command needs, unless it is there."""
     if is_ready(root, choose_lock(root, command)):
+        mention_other_python(root)
         return
     with alone(root):
         # Chosen again: whoever was here in the meantime may have brought the developers' packages.

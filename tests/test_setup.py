@@ -126,6 +126,15 @@ def test_the_second_call_does_nothing(installer):
     assert installer.call() == []
 
 
+@pytest.mark.parametrize(("minor", "lines"), [(12, 0), (13, 1)])
+def test_another_python_is_mentioned_and_throws_nothing_away(installer, monkeypatch, capsys, minor, lines):
+    installer.call()
+    capsys.readouterr()
+    monkeypatch.setattr(bootstrap.sys, "version_info", (3, minor, 0))
+    assert installer.call() == []
+    assert capsys.readouterr().err.count("to change to Python 3.13, delete .venv") == lines
+
+
 DAMAGE = {
     "stamp missing": lambda root: stamp(root).unlink(),
     "stamp torn": lambda root: stamp(root).write_text(stamp(root).read_text()[:20]),
