@@ -44,6 +44,15 @@ import pandas as pd
 from pandas.tseries.holiday import USFederalHolidayCalendar
 
 from helpers.data import Tables
+from helpers.disruption.contract import (
+    HORIZON,
+    OBSERVATION_DELAY,
+    WEATHER_RANGES,
+    clock_minutes,
+    minutes,
+    scheduled_arrival,
+    scheduled_departure,
+)
 
 CATEGORIES = ("origin", "dest", "carrier")
 SCHEDULE = (
@@ -58,7 +67,7 @@ SCHEDULE = (
     "flights_carrier_hour",
     "days_to_holiday",
 )
-OBSERVED = ("temp", "dewp", "humid", "wind_dir", "wind_speed", "wind_gust", "precip", "pressure", "visib")
+OBSERVED = tuple(WEATHER_RANGES)
 WEATHER = (*OBSERVED, "pressure_change_3h", "rain_3h")
 OPERATIONS = (
     "departure_delay_origin_3h",
@@ -69,18 +78,9 @@ OPERATIONS = (
     "waiting_origin",
 )
 
-HORIZON = pd.Timedelta(hours=2)
 LATE = 15  # minutes, the limit of the US Department of Transportation for "delayed"
-OBSERVATION_DELAY = pd.Timedelta(minutes=51)  # the observation of hour h is made at h:51
 OBSERVATION_AGE_LIMIT = pd.Timedelta(hours=6)
 EVER = pd.Timedelta(days=4000)  # a window that reaches back beyond the first flight
-# The airports table leaves these four destinations out.
-ZONES_NOT_IN_AIRPORTS = {
-    "BQN": "America/Puerto_Rico",
-    "PSE": "America/Puerto_Rico",
-    "SJU": "America/Puerto_Rico",
-    "STT": "America/St_Thomas",
-}
 
 
 def build_features(tables: Tables, horizon: pd.Timedelta = HORIZON) -> pd.DataFrame:
@@ -111,24 +111,6 @@ def disrupted(flights: pd.DataFrame) -> pd.Series:
     A cancelled or diverted flight has no ``arr_delay``.
     """
     return (flights.arr_delay.isna() | (flights.arr_delay >= LATE)).astype(bool).rename("disrupted")
-
-
-def scheduled_departure(flights: pd.DataFrame) -> pd.Series:
-    """Scheduled departure in UTC. Needs ``time_hour`` in true UTC, as in 2013; in 2023's file it is local time."""
-    return flights.time_hour + minutes(flights.minute)
-
-
-def scheduled_arrival(flights: pd.DataFrame, airports: pd.DataFrame) -> pd.Series:
-    """Scheduled arrival in UTC: the first moment after departure when the destination's clock shows it."""
-    departure = scheduled_departure(flights)
-    zones = flights.dest.map(airports.set_index("faa").tzone.to_dict() | ZONES_NOT_IN_AIRPORTS)
-    if zones.isna().any():
-        unknown = ", ".join(sorted(flights.dest[zones.isna()].unique()))
-        raise ValueError(f"no time zone for the destinations {unknown}: add them to the airports table")
-    clock = pd.concat([minute_of_day(times.dt.tz_convert(zone)) for zone, times in departure.groupby(zones)])
-    # Modulo a day carries a flight past midnight.
-    # No flight is scheduled to be in the air when its destination's clock changes.
-    return departure + minutes((clock_minutes(flights.sched_arr_time) - clock.reindex(departure.index)) % 1440)
 
 
 def schedule_features(flights: pd.DataFrame, arrival: pd.Series) -> pd.DataFrame:
@@ -265,18 +247,3 @@ class Past:
         count = pd.Series(last - first, index=until.index)
         total = pd.Series(self.totals[last] - self.totals[first], index=until.index)
         return count, total
-
-
-def minutes(number: pd.Series) -> pd.Series:
-    """A number of minutes as a span of time; missing stays missing."""
-    return pd.to_timedelta(number, unit="min")
-
-
-def minute_of_day(times: pd.Series) -> pd.Series:
-    """Minutes after midnight of each time on its own clock."""
-    return times.dt.hour * 60 + times.dt.minute
-
-
-def clock_minutes(clock: pd.Series) -> pd.Series:
-    """Minutes after midnight of a clock time written as HHMM: 517 is 5:17, and 2400 is midnight, 0."""
-    return (clock // 100 * 60 + clock % 100) % 1440
