@@ -213,9 +213,7 @@ def mention_other_python(root: Path) -> None:
     """Say so when a Python was named that is not the one in use: what works is not thrown away for it."""
     running, in_use = "{}.{}".format(*sys.version_info), read_stamp(root)["python"]
     if not in_use.startswith(running + "."):
-        say(
-            f"This runs on the Python of .venv, {in_use.split()[0]}; to change to Python {running}, delete .venv first."
-        )
+        say(f"This runs on the Python of .venv, {in_use.split()[0]}; to change to Python {running}, delete .venv.")
 
 
 def prepare(root: Path, command: str) -> None:
