@@ -53,9 +53,9 @@ def main() -> None:
     except Refusal as error:
         code = _refuse(str(error))
     except PermissionError as error:
-        code = _refuse(
-            f"no permission to write {error.filename}: make it writable, or copy the course to your own folder"
-        )
+        code = _refuse(f"no permission to write {error.filename}: make it writable, or copy the course elsewhere")
+    except (FileExistsError, NotADirectoryError) as error:
+        code = _refuse(f"{error.filename} is in the way of a folder that is needed: move it")
     except KeyboardInterrupt:
         code = INTERRUPTED
     sys.exit(code or 0)

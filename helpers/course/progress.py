@@ -6,6 +6,7 @@ rewritten, so a crash can cost the line that was being written and no other.
 
 import json
 import os
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -28,8 +29,9 @@ def leave_home_alone() -> None:
         return
     for variable in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR", "MPLCONFIGDIR"):
         place = folder() / "home" / variable.lower()
-        place.mkdir(parents=True, exist_ok=True)
-        os.environ.setdefault(variable, str(place))
+        with suppress(OSError):  # nothing can be written here either: whoever has to write will say so
+            place.mkdir(parents=True, exist_ok=True)
+            os.environ.setdefault(variable, str(place))
 
 
 def is_recorded() -> bool:
