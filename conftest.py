@@ -3,11 +3,14 @@
 import importlib
 import os
 
+import matplotlib
 import pytest
 
 from helpers.course.notebooks import ENVIRONMENT, UNRECORDED
 
-os.environ.update(ENVIRONMENT | UNRECORDED | {"MPLBACKEND": "agg"})
+os.environ.update(ENVIRONMENT | UNRECORDED)
+# For the answers that tests run in this process; the kernels of notebooks choose their own.
+matplotlib.use("agg")
 
 
 def pytest_configure(config: pytest.Config) -> None:
