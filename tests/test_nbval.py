@@ -15,7 +15,7 @@ PAGES = 4  # code cells of the copy: enough to have values, few enough to be qui
 
 def compare(path: Path, *options: str) -> subprocess.CompletedProcess:
     """Run pytest on one notebook outside the project's tests, with the project's settings."""
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--rootdir={ROOT}"]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "conftest", f"--rootdir={ROOT}"]
     command += ["-c", str(ROOT / "pyproject.toml"), *options, str(path)]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
 
