@@ -374,6 +374,14 @@ def test_days_to_holiday(date: str, days: int) -> None:
     assert module.days_to_holiday(pd.Series([pd.Timestamp(date)])).tolist() == [days]
 
 
+def test_rain_that_was_not_measured_spoils_no_other_hour(tables: Tables) -> None:
+    """A sum that runs over the year would carry one missing value on to its end."""
+    near = days_around(tables, pd.Timestamp("2013-07-10", tz="UTC"))
+    weather = near.weather.reset_index(drop=True)
+    gap = near._replace(weather=weather.assign(precip=weather.precip.where(weather.index != 5)))
+    assert build_features(gap).rain_3h.isna().equals(build_features(near).rain_3h.isna())
+
+
 # The frame that goes in and comes out
 
 
