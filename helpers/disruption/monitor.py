@@ -62,13 +62,14 @@ CELLS = 200  # cells of a numeric feature, equally filled by the reference: a KS
 PSI_BINS = 10
 SCORES = 250  # cells of the probability, equally wide; a multiple of the bins of the calibration error
 CALIBRATION_BINS = 10
+DECIMALS = 6  # a cut is a value of the reference: the same value, worked out in another way, must lie in its cell
 LEAST_SCALE = 0.5  # see joint_limit
 LATENCIES = np.geomspace(0.1, 60_000, 250)  # upper ends of the cells of latency, 5 % apart, milliseconds
 LATENCY_QUANTILES = {"latency_p50": 0.5, "latency_p95": 0.95, "latency_p99": 0.99}
 OUTCOMES_NEEDED = 0.95  # share of outcomes that must be in: those that come early are not like those that come late
 ROWS_NEEDED = 30  # known outcomes of a slice in a window, fewer mean nothing
 
-GROUPS = ("service", "input", "prediction", "outcome")
+GROUPS = ("service", "input", "prediction", "outcome", "slice")
 # On which side a statistic is bad news.
 SIDES: Mapping[str, Literal["low", "high", "both"]] = {
     "volume": "both",
@@ -131,14 +132,21 @@ class Cells:
             known = self.categories.get_indexer(values.astype("str"))
             cells = np.where(known < 0, self.count - 2, known)
         else:
-            cells = np.searchsorted(self.cuts, values.to_numpy("float64", na_value=np.nan))
+            cells = np.searchsorted(self.cuts, rounded(values))
         return np.where(values.isna(), self.count - 1, cells)
+
+
+def rounded(values: pd.Series) -> np.ndarray:
+    """Numbers without the last digits, in which two ways to work out one value differ; missing is NaN."""
+    return values.to_numpy("float64", na_value=np.nan).round(DECIMALS)
 
 
 def cells_of(values: pd.Series) -> Cells:
     """Cells that the reference fills equally, as far as ties allow; a text has one cell for each of its values."""
     if values.isna().all():
         return Cells(np.empty(0), None, np.arange(2))
+    if pd.api.types.is_numeric_dtype(values):
+        values = pd.Series(rounded(values))
     ruler = Bins.of(values, PSI_BINS)
     if ruler.categories is not None:
         return Cells(np.empty(0), ruler.categories, np.arange(len(ruler.categories) + 2))
@@ -382,8 +390,9 @@ def outcome_statistics(window: Counts, costs: Costs) -> dict[tuple[str, str, str
         if kind == "scores":
             rows = window["losses", name][:, 0]
             enough = (known >= OUTCOMES_NEEDED) & (rows >= ROWS_NEEDED)
+            group = "outcome" if name == "all" else "slice"
             for statistic, value in quality(window[kind, name], window["losses", name], costs).items():
-                found["outcome", name, statistic] = np.where(enough, value, np.nan)
+                found[group, name, statistic] = np.where(enough, value, np.nan)
     return found
 
 
@@ -821,7 +830,7 @@ def calibration_points(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def draw_slices(last: pd.DataFrame) -> Figure:
     """Calibration of each slice within its limits: whom do the forecasts fail?"""
-    gaps = last[(last.group == "outcome") & (last.statistic == "calibration_gap")][::-1]
+    gaps = last[last.group.isin(["outcome", "slice"]) & (last.statistic == "calibration_gap")][::-1]
     finding = f"{gaps.alarm.sum()} of {len(gaps)} slices are out of limits in the last window"
     figure, axes = canvas(finding, "mean forecast less share disrupted", "", height=2 + 0.16 * len(gaps))
     axes.hlines(gaps.subject, gaps.low.clip(-1, 1), gaps.high.clip(-1, 1), color=GREY, linewidth=4, alpha=0.5)
