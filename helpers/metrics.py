@@ -59,6 +59,41 @@ def same_length(first: ArrayLike, second: ArrayLike) -> tuple[np.ndarray, np.nda
     return left, right
 
 
+class Ranking:
+    """How well forecasts put the 1s before the 0s, for one set of rows and many weightings of them.
+
+    The two scores are scikit-learn's ``roc_auc_score`` and ``average_precision_score``. Those sort the rows at each
+    call; here they are sorted once, which makes the two hundred resamples of an interval about ten times faster.
+    """
+
+    def __init__(self, target: ArrayLike, probability: ArrayLike) -> None:
+        """Sort the rows by forecast, the highest first. Raises ValueError for no rows."""
+        target, probability = same_length(target, probability)
+        self.order = np.argsort(-probability, kind="stable")
+        self.target = target[self.order]
+        ranked = probability[self.order]
+        self.ends = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True))  # the last row of each forecast
+
+    def roc_auc(self, sample_weight: np.ndarray) -> float:
+        """Chance that a 1 has a higher forecast than a 0, ties counting half; NaN without both."""
+        hits, rows = self.counts(sample_weight)
+        false_alarms = rows - hits
+        pairs = hits[-1] * false_alarms[-1]
+        return float(np.trapezoid(hits, false_alarms) / pairs) if pairs else np.nan
+
+    def average_precision(self, sample_weight: np.ndarray) -> float:
+        """Mean precision over the 1s, each at its own forecast; NaN without a 1."""
+        hits, rows = self.counts(sample_weight)
+        precision = np.divide(hits, rows, out=np.zeros_like(hits), where=rows > 0)
+        return float((np.diff(hits, prepend=0.0) * precision).sum() / hits[-1]) if hits[-1] else np.nan
+
+    def counts(self, sample_weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Weight of the 1s, and of all rows, with a forecast at least as high, for each distinct forecast."""
+        weight = sample_weight[self.order]
+        hits, rows = (np.cumsum(part)[self.ends] for part in (weight * self.target, weight))
+        return np.append(0.0, hits), np.append(0.0, rows)
+
+
 # Stability of a distribution
 
 

@@ -13,6 +13,7 @@ from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_s
 from helpers.metrics import (
     Bins,
     Interval,
+    Ranking,
     bootstrap_days,
     bootstrap_days_mean,
     cost_per_1000,
@@ -68,6 +69,22 @@ def test_cost_counts_false_alarms_and_misses():
     target, flagged = [1, 1, 0, 0, 0], [True, False, True, False, False]
     assert cost_per_1000(target, flagged, false_alarm=1, miss=5) == pytest.approx(1000 * (1 + 5) / 5)
     assert cost_per_1000(target, flagged, 1, 5, sample_weight=[1, 0, 1, 1, 1]) == pytest.approx(1000 / 4)
+
+
+# Ranking
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 5), st.integers(0, 3)), min_size=1))
+@settings(max_examples=100)
+def test_ranking_is_that_of_scikit_learn_with_ties_and_weights(rows):
+    target, score, weight = map(np.array, zip(*rows, strict=True))
+    ranking, drawn = Ranking(target, score / 5), np.repeat(np.arange(len(weight)), weight)
+    if 0 < target[drawn].sum() < len(drawn):
+        assert ranking.roc_auc(weight) == pytest.approx(roc_auc_score(target[drawn], score[drawn]))
+        assert ranking.average_precision(weight) == pytest.approx(average_precision_score(target[drawn], score[drawn]))
+    else:
+        assert np.isnan(ranking.roc_auc(weight))
+        assert np.isnan(ranking.average_precision(weight)) == (not target[drawn].any())
 
 
 # Stability
