@@ -122,7 +122,7 @@ def test_a_prediction_comes_back_as_it_was_stored(store, url):
     given = prediction(1, "key")
     assert store.add_predictions([given]) == [given]
     again = Store(url)
-    assert again.prediction_of_key("key") == given
+    assert again.predictions_of_keys(["key", "another"]) == {"key": given}
     assert again.predictions_of_flight(FLIGHT) == [given]
     again.close()
 
@@ -182,7 +182,7 @@ def test_one_key_used_by_many_at_once_is_stored_once(store):
     for thread in threads:
         thread.join()
     assert len(answers) == 16
-    assert {answer.prediction_id for answer in answers} == {store.prediction_of_key("key").prediction_id}
+    assert {answer.prediction_id for answer in answers} == {store.predictions_of_keys(["key"])["key"].prediction_id}
     assert store.counts()["predictions"] == 1
 
 
@@ -235,6 +235,7 @@ def test_the_news_that_became_known_last_counts_in_whatever_order_it_is_sent(sto
 
 def test_nothing_is_a_good_batch(store):
     assert (store.add_predictions([]), store.add_events([])) == ([], [])
+    assert store.predictions_of_keys([]) == {}
 
 
 # --------------------------------------------------------------------------------- reading

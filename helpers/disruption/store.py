@@ -254,10 +254,12 @@ class Store:
 
     # ------------------------------------------------------------------- read
 
-    def prediction_of_key(self, idempotency_key: str) -> Prediction | None:
-        """The prediction that was stored under an idempotency key, None if there is none."""
+    def predictions_of_keys(self, idempotency_keys: Sequence[str]) -> dict[str, Prediction]:
+        """The predictions that are stored under idempotency keys; a key without one is left out."""
+        if not idempotency_keys:
+            return {}
         with self._connection() as connection:
-            return _first_of(connection, [idempotency_key], set()).get(idempotency_key)
+            return _first_of(connection, idempotency_keys, set())
 
     def predictions_of_flight(self, flight_id: str) -> list[Prediction]:
         """All predictions of a flight in order of decision time."""
@@ -357,7 +359,7 @@ def _first_times(event_ids: Sequence[str], new: set[str]) -> list[bool]:
     return [event_id in new and place[event_id] == here for here, event_id in enumerate(event_ids)]
 
 
-def _first_of(connection: sa.Connection, keys: Sequence[str], mine: set[str]) -> dict[str | None, Prediction]:
+def _first_of(connection: sa.Connection, keys: Sequence[str], mine: set[str]) -> dict[str, Prediction]:
     """The stored predictions of idempotency keys, without those whose prediction ids are ``mine``."""
     if not keys:
         return {}

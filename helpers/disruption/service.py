@@ -1,0 +1,967 @@
+"""The service: asked about a flight, it answers with the probability of a disruption and what to do about it.
+
+A request goes through four steps, each in one place:
+
+1. ``Gate`` lets it in: known host, not too large, not too slow. It gives the request an id, logs and counts it.
+2. FastAPI and ``contract`` read it. What does not fit is refused with a problem document that names the field
+   (RFC 9457, "Problem Details for HTTP APIs"). In a batch only the bad item is refused.
+3. ``Service`` does the work: features from the state, probability from the model, decision from the costs, and the
+   answer into the store. One thread does it all, in the order in which it came, so the state needs no lock and
+   ``/healthz`` answers meanwhile.
+4. The answer is given. It stands in the store by then: whoever asks again with the same ``Idempotency-Key`` (an
+   Internet-Draft of the IETF, "The Idempotency-Key HTTP Header Field", 2025) receives the same answer.
+
+The champion can change at any time. The service asks the registry for the alias every second and swaps the whole
+model, with its threshold and its costs, between two requests. A version that cannot be loaded changes nothing.
+"""
+
+import asyncio
+import hashlib
+import hmac
+import json
+import logging
+import os
+import re
+import secrets
+import sys
+import time
+import uuid
+from base64 import b64encode
+from collections import Counter as Counts
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal, Protocol
+
+import pandas as pd
+from fastapi import Depends, FastAPI, Header, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse
+from fastapi.security import APIKeyHeader
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, WrapValidator
+from pydantic_core import to_json
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from helpers.disruption.contract import (
+    NEW_YORK,
+    ORIGINS,
+    Event,
+    FlightKey,
+    FlightPlan,
+    Origin,
+    PredictionRequest,
+    as_plans,
+)
+from helpers.disruption.features import OperationsState, UnknownFlight
+from helpers.disruption.model import Costs, Model, contributions
+from helpers.disruption.store import Prediction, Store, StoreError, StoreFull
+
+PAGE = Path(__file__).with_name("page.html")
+PROBLEM = "application/problem+json"
+KEY_FILE = "api_key"
+DECISIONS = {True: "warn", False: "do_nothing"}
+MOST_ITEMS = 1_000  # of a batch
+SECONDS = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1, 2, 4, 8)
+REQUEST_ID = re.compile("[!-~]{1,64}")
+
+log = logging.getLogger("mle.service")
+
+
+# What the service needs from its surroundings
+
+
+class Bundle(Protocol):
+    """All that makes one version of the model: swapped as a whole, so that no threshold meets the wrong model.
+
+    ``card`` is the model card in Markdown, ``reference`` what ``model.reference_statistics`` says of the training rows.
+    """
+
+    version: int
+    model: Model
+    threshold: float
+    costs: Costs
+    card: str
+    reference: Mapping[str, Mapping[str, Any]]
+
+
+class Registry(Protocol):
+    """Where versions of the model are kept."""
+
+    def champion(self) -> int | None:
+        """The version that is to answer, None before the first promotion. Cheap: asked every second."""
+        ...
+
+    def load(self, version: int) -> Bundle:
+        """The bundle of a version. Raises when it is missing or was tampered with."""
+        ...
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How the service runs. ``api_key`` opens the doors through which something is written."""
+
+    api_key: str
+    host: str = "127.0.0.1"
+    port: int = 8000
+    # A name that another site points to this machine (DNS rebinding) is not among them.
+    allowed_hosts: tuple[str, ...] = ("127.0.0.1", "localhost", "[::1]")
+    max_body_bytes: int = 1_000_000
+    body_seconds: float = 10.0  # in which a request must have arrived
+    max_waiting: int = 200  # requests that wait for the worker; the next one is sent away
+    poll_seconds: float = 1.0  # from one look at the registry to the next
+
+
+def api_key(home: Path) -> str:
+    """The key from the environment's MLE_API_KEY or the file ``api_key`` of the folder; made and told when missing."""
+    if key := os.environ.get("MLE_API_KEY"):
+        return key
+    home.mkdir(parents=True, exist_ok=True)
+    path = home / KEY_FILE
+    with suppress(FileExistsError):
+        # Created with its permissions, so that nobody reads it in the moment before they are set.
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(secrets.token_urlsafe(32))
+        print(f"made an API key for the write endpoints: it is in {path}", file=sys.stderr)
+    return path.read_text().strip()
+
+
+# What the service accepts and answers, beyond the contract
+
+
+class Faulty:
+    """An item of a batch that broke the contract, with its faults."""
+
+    def __init__(self, error: ValidationError) -> None:
+        """Keep the faults without what was sent."""
+        self.errors = faults(error.errors(include_url=False, include_context=False, include_input=False))
+
+
+def keep_fault(value: Any, validate: Callable[[Any], Any]) -> Any:
+    """A valid item, or what is wrong with it: one bad item must not refuse the batch."""
+    try:
+        return validate(value)
+    except ValidationError as error:
+        return Faulty(error)
+
+
+class PredictionBatch(BaseModel):
+    """Up to 1,000 requests."""
+
+    model_config = ConfigDict(extra="forbid")
+    requests: Annotated[
+        list[Annotated[PredictionRequest, WrapValidator(keep_fault)]], Field(min_length=1, max_length=MOST_ITEMS)
+    ]
+
+
+class EventBatch(BaseModel):
+    """Up to 1,000 events, in any order."""
+
+    model_config = ConfigDict(extra="forbid")
+    events: Annotated[list[Annotated[Event, WrapValidator(keep_fault)]], Field(min_length=1, max_length=MOST_ITEMS)]
+
+
+class Fault(BaseModel):
+    """One field and what is wrong with it."""
+
+    field: str
+    pointer: str
+    detail: str
+
+
+class Problem(BaseModel):
+    """A problem document (RFC 9457). ``instance`` is the request id, which the log has too."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str | None = None
+    errors: list[Fault] | None = None
+
+
+class Answer(BaseModel):
+    """A prediction. ``expected_cost`` is that of the decision, in euros; ``features`` only when asked for."""
+
+    prediction_id: str
+    flight_id: str
+    at: datetime
+    probability: float
+    decision: Literal["warn", "do_nothing"]
+    threshold: float
+    expected_cost: float
+    model_version: str
+    features: dict[str, float | str | None] | None = None
+
+
+class Answers(BaseModel):
+    """For each request of the batch, in its order, an answer or a problem."""
+
+    predictions: list[Answer | Problem]
+
+
+class EventResult(BaseModel):
+    """What became of an event: ``unscheduled`` is kept as an outcome, but counts in no feature."""
+
+    event_id: str
+    result: Literal["accepted", "duplicate", "unscheduled"]
+
+
+class EventResults(BaseModel):
+    """For each event of the batch, in its order, what became of it, or a problem."""
+
+    events: list[EventResult | Problem]
+
+
+class ModelCard(BaseModel):
+    """The version that answers now."""
+
+    version: str
+    name: str
+    threshold: float
+    cost_of_false_alarm: float
+    cost_of_miss: float
+    card: str
+
+
+class Contribution(BaseModel):
+    """By how much the probability would fall, were this feature at its usual value."""
+
+    feature: str
+    value: float | str | None
+    usual: float | str | None
+    contribution: float
+
+
+class Explanation(BaseModel):
+    """A forecast for the eye: not stored and never a ground to act on. ``outcome`` is null while it is not known."""
+
+    flight_id: str
+    at: datetime
+    probability: float
+    threshold: float
+    decision: Literal["warn", "do_nothing"]
+    model_version: str
+    contributions: list[Contribution]
+    outcome: str | None
+
+
+class Flight(BaseModel):
+    """A flight of the schedule; ``departs`` is New York's clock."""
+
+    flight_id: str
+    carrier: str
+    flight: int
+    origin: str
+    dest: str
+    departs: str
+
+
+class Flights(BaseModel):
+    """The flights of an airport on a day."""
+
+    flights: list[Flight]
+
+
+# The work
+
+
+class NotReady(Exception):
+    """There is no model, or too much to do; one line says which."""
+
+
+class KeyReused(Exception):
+    """An idempotency key came with another request than the first time."""
+
+
+class Metrics:
+    """What Prometheus sees. Each app has its own, so that two in one process do not mix."""
+
+    def __init__(self) -> None:
+        """Everything at zero."""
+        self.registry = CollectorRegistry()
+        made = {"registry": self.registry}
+        self.requests = Counter("mle_requests", "Requests", ["route", "method", "status"], **made)
+        self.seconds = Histogram("mle_request_seconds", "Time to answer", ["route"], buckets=SECONDS, **made)
+        self.predictions = Counter("mle_predictions", "Predictions stored", ["model_version", "decision"], **made)
+        self.unknown = Counter("mle_unknown_values", "Codes that the schedule does not hold", ["field"], **made)
+        self.refused = Counter("mle_refused_items", "Requests and items that broke the contract", ["route"], **made)
+        self.events = Counter("mle_events", "Events", ["kind", "result"], **made)
+        self.model = Gauge("mle_model", "1 for the version that answers", ["version"], **made)
+        self.load_failures = Counter("mle_model_load_failures", "Versions that could not be loaded", **made)
+
+
+class Schedule:
+    """The planned flights, to look them up by day and by key."""
+
+    def __init__(self, plans: pd.DataFrame) -> None:
+        """``plans`` as ``contract.flight_plans`` makes it."""
+        self.plans = plans.reset_index(drop=True)
+
+    @cached_property
+    def departs(self) -> pd.Series:
+        """The scheduled departures on New York's clock."""
+        return self.plans.scheduled_departure.dt.tz_convert(NEW_YORK)
+
+    @cached_property
+    def known(self) -> dict[str, set[str]]:
+        """The codes that occur, by field."""
+        return {field: set(self.plans[field].dropna()) for field in ("dest", "carrier", "tailnum")}
+
+    def unknown(self, plan: FlightPlan) -> list[str]:
+        """The fields of a plan with a code that no flight of the schedule has."""
+        given = ((field, getattr(plan, field)) for field in self.known)
+        return [field for field, code in given if code is not None and code not in self.known[field]]
+
+    def flights(self, day: date, origin: str) -> list[dict[str, Any]]:
+        """The flights of an airport on a local day, in order of departure."""
+        start = pd.Timestamp(day, tz=NEW_YORK)
+        end = pd.Timestamp(day + timedelta(days=1), tz=NEW_YORK)
+        mine = (self.departs >= start) & (self.departs < end) & (self.plans.origin == origin)
+        rows = self.plans[mine].assign(departs=self.departs[mine].dt.strftime("%H:%M")).sort_values("departs")
+        return rows[list(Flight.model_fields)].to_dict("records")
+
+    def plan(self, flight_id: str) -> FlightPlan | None:
+        """The plan of a flight, None when it is not in the schedule."""
+        found = self.plans[self.plans.flight_id == flight_id]
+        return next(as_plans(found), None)
+
+
+class Service:
+    """State, model and store, brought together. Every method but ``look_for_champion`` belongs to one thread."""
+
+    def __init__(self, registry: Registry, store: Store, state: OperationsState, plans: pd.DataFrame) -> None:
+        """Nothing is loaded yet: see ``restore`` and ``look_for_champion``."""
+        self.registry, self.store, self.state = registry, store, state
+        self.schedule = Schedule(plans)
+        self.metrics = Metrics()
+        self.bundle: Bundle | None = None
+        self.restored = False
+
+    def restore(self) -> None:
+        """Bring the state to where it was: the store has every event that was ever accepted."""
+        for event in self.store.events():
+            self.apply(event)
+        self.restored = True
+
+    def look_for_champion(self) -> None:
+        """Take over the version that the registry calls champion, if it is another one than before.
+
+        Whatever goes wrong, the version that answered so far goes on answering.
+        """
+        try:
+            version = self.registry.champion()
+            if version is None or (self.bundle and self.bundle.version == version):
+                return
+            bundle = self.registry.load(version)
+            bundle.model.predict_rows([usual(bundle)])  # the first call is slow: not a client's
+            self.store.add_model_version(str(version), bundle.model.name, bundle.threshold)
+        except Exception as error:  # a faulty version must not stop a service that works
+            self.metrics.load_failures.inc()
+            log.error("the champion cannot be loaded", extra={"fields": {"error": str(error)}})
+            return
+        self.bundle = bundle
+        self.metrics.model.clear()
+        self.metrics.model.labels(str(version)).set(1)
+        log.info("the champion answers", extra={"fields": {"version": str(version), "name": bundle.model.name}})
+
+    def champion(self) -> Bundle:
+        """The bundle that answers. Raises NotReady before there is one."""
+        if self.bundle is None:
+            raise NotReady("there is no champion: train a model and promote it")
+        return self.bundle
+
+    def predict(self, requests: Sequence[PredictionRequest], keys: Sequence[str | None]) -> list[Prediction]:
+        """Answer the requests, stored: for an idempotency key that came before, with the first answer."""
+        before = self.store.predictions_of_keys([key for key in keys if key is not None])
+        for request, key in zip(requests, keys, strict=True):
+            if key in before:
+                refuse_reused_key(request, before[key])
+        new = [(request, key) for request, key in zip(requests, keys, strict=True) if key not in before]
+        stored = iter(self.store.add_predictions(self.score(new)) if new else [])
+        answers = [before[key] if key in before else next(stored) for key in keys]
+        self.count([request.plan for request, _ in new], answers)
+        return answers
+
+    def score(self, asked: Sequence[tuple[PredictionRequest, str | None]]) -> list[Prediction]:
+        """A prediction for each request and its idempotency key, not stored yet."""
+        bundle, start = self.champion(), time.perf_counter()
+        rows = [self.state.features(request.plan, request.decision_time) for request, _ in asked]
+        scores = bundle.model.predict_rows(rows).tolist()
+        milliseconds = (time.perf_counter() - start) * 1000 / len(asked)
+        made_at = datetime.now(UTC)
+        return [
+            prediction(bundle, request, key, score, row, made_at, milliseconds)
+            for (request, key), score, row in zip(asked, scores, rows, strict=True)
+        ]
+
+    def count(self, plans: Sequence[FlightPlan], answers: Sequence[Prediction]) -> None:
+        """Count what was answered, and the codes that nobody has seen before."""
+        for (version, flagged), number in tally((answer.model_version, answer.flagged) for answer in answers):
+            self.metrics.predictions.labels(version, DECISIONS[flagged]).inc(number)
+        for field, number in tally(field for plan in plans for field in self.schedule.unknown(plan)):
+            self.metrics.unknown.labels(field).inc(number)
+
+    def take_in(self, events: Sequence[Event]) -> list[EventResult]:
+        """Store the events, then let the state know the new ones."""
+        is_new = self.store.add_events(events)
+        results = [self.apply(event) if new else "duplicate" for event, new in zip(events, is_new, strict=True)]
+        for event, result in zip(events, results, strict=True):
+            self.metrics.events.labels(event.kind, result).inc()
+        return [
+            EventResult(event_id=event.event_id, result=result) for event, result in zip(events, results, strict=True)
+        ]
+
+    def apply(self, event: Event) -> str:
+        """Let the state know an event; one of a flight outside the schedule changes no feature."""
+        try:
+            self.state.apply(event)
+        except UnknownFlight:
+            return "unscheduled"
+        return "accepted"
+
+    def explain(self, flight_id: str, hours_before: float) -> Explanation | None:
+        """A forecast from some hours before departure, what made it, and what came true; None for no such flight."""
+        bundle, plan = self.champion(), self.schedule.plan(flight_id)
+        if plan is None:
+            return None
+        at = plan.scheduled_departure - timedelta(hours=hours_before)
+        row, typical = self.state.features(plan, at), usual(bundle)
+        probability = float(bundle.model.predict_rows([row])[0])
+        moved = contributions(bundle.model, row, typical)
+        outcome = self.store.outcome_of_flight(flight_id)
+        return Explanation(
+            flight_id=flight_id,
+            at=at,
+            probability=probability,
+            threshold=bundle.threshold,
+            decision=DECISIONS[probability >= bundle.threshold],
+            model_version=str(bundle.version),
+            contributions=[
+                Contribution(feature=name, value=row[name], usual=typical[name], contribution=by)
+                for name, by in moved.items()
+            ],
+            outcome=outcome and in_words(outcome.kind, outcome.delay_minutes),
+        )
+
+
+def usual(bundle: Bundle) -> dict[str, float | str]:
+    """The usual value of each feature in the training rows."""
+    return {name: statistics["typical"] for name, statistics in bundle.reference.items()}
+
+
+def tally(things: Iterable[Any]) -> Iterable[tuple[Any, int]]:
+    """Each different thing and how often it occurs."""
+    return Counts(things).items()
+
+
+def prediction(
+    bundle: Bundle,
+    request: PredictionRequest,
+    key: str | None,
+    probability: float,
+    features: dict[str, float | str],
+    made_at: datetime,
+    milliseconds: float,
+) -> Prediction:
+    """The answer to a request: a warning where the expected cost of silence is the larger one."""
+    flagged = probability >= bundle.threshold
+    plan = request.plan
+    return Prediction(
+        prediction_id=uuid.uuid4().hex,
+        idempotency_key=key,
+        flight_id=plan.flight_id,
+        origin=plan.origin,
+        dest=plan.dest,
+        carrier=plan.carrier,
+        scheduled_departure=plan.scheduled_departure,
+        at=request.decision_time,
+        made_at=made_at,
+        model_version=str(bundle.version),
+        probability=probability,
+        threshold=bundle.threshold,
+        flagged=flagged,
+        expected_cost=bundle.costs.expected(probability, flagged),
+        milliseconds=milliseconds,
+        features=features,
+    )
+
+
+def refuse_reused_key(request: PredictionRequest, answer: Prediction) -> None:
+    """Raise KeyReused when the answer stored under the request's key belongs to another flight or moment."""
+    if (answer.flight_id, answer.at) != (request.plan.flight_id, request.decision_time):
+        raise KeyReused(f"this key was used for flight {answer.flight_id} at {answer.at.isoformat()}: take a new one")
+
+
+def answer_of(stored: Prediction, with_features: bool) -> dict[str, Any]:
+    """A stored prediction as it is given: the fields of ``Answer``."""
+    given = {
+        "prediction_id": stored.prediction_id,
+        "flight_id": stored.flight_id,
+        "at": stored.at,
+        "probability": stored.probability,
+        "decision": DECISIONS[stored.flagged],
+        "threshold": stored.threshold,
+        "expected_cost": stored.expected_cost,
+        "model_version": stored.model_version,
+    }
+    return given | {"features": stored.features} if with_features else given
+
+
+def in_words(kind: str, delay_minutes: float | None) -> str:
+    """How a flight ended."""
+    if delay_minutes is None:
+        return kind
+    return f"arrived {abs(delay_minutes):.0f} minutes {'late' if delay_minutes > 0 else 'early'}"
+
+
+# The door
+
+
+class Gate:
+    """Lets requests in: known host, not too large, not too slow; gives each an id, logs and counts it.
+
+    Plain ASGI: it sees every byte before FastAPI does, and costs microseconds.
+    """
+
+    def __init__(self, app: ASGIApp, settings: Settings, metrics: Metrics) -> None:
+        """Stand before ``app``."""
+        self.app, self.settings, self.metrics = app, settings, metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        start, status = time.perf_counter(), 500
+        headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+        request_id = request_id_of(headers)
+        scope.setdefault("state", {})["request_id"] = request_id
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message = message | {"headers": [*message["headers"], (b"x-request-id", request_id.encode())]}
+            await send(message)
+
+        try:
+            if refusal := self.refusal(headers):
+                await problem(*refusal, request_id=request_id)(scope, receive, send_with_id)
+            else:
+                await self.app(scope, self.limited(receive), send_with_id)
+        finally:
+            self.note(scope, status, time.perf_counter() - start, request_id)
+
+    def refusal(self, headers: Mapping[bytes, str]) -> tuple[int, str] | None:
+        """Status and reason when the request's headers are enough to send it away."""
+        host = headers.get(b"host", "")
+        if re.sub(r":\d+$", "", host) not in self.settings.allowed_hosts:
+            return 400, "the Host header is none of this service's names"
+        length = headers.get(b"content-length", "0")
+        if not length.isdecimal() or int(length[:20]) > self.settings.max_body_bytes:
+            return 413, self.too_large
+        return None
+
+    @property
+    def too_large(self) -> str:
+        """The limit in words."""
+        return f"the body is larger than {self.settings.max_body_bytes:,} bytes: send less at once"
+
+    def limited(self, receive: Receive) -> Receive:
+        """``receive``, as long as the body is not too large and has arrived in time."""
+        deadline = time.monotonic() + self.settings.body_seconds
+        size, complete = 0, False
+
+        async def receive_limited() -> Message:
+            nonlocal size, complete
+            if complete:  # what is awaited now is the client's farewell, which may take its time
+                return await receive()
+            try:
+                message = await asyncio.wait_for(receive(), deadline - time.monotonic())
+            except TimeoutError:
+                detail = f"the body did not arrive within {self.settings.body_seconds:g} seconds"
+                raise HTTPException(408, detail, {"Connection": "close"}) from None
+            size += len(message.get("body", b""))
+            complete = not message.get("more_body", False)
+            if size > self.settings.max_body_bytes:
+                raise HTTPException(413, self.too_large, {"Connection": "close"})
+            return message
+
+        return receive_limited
+
+    def note(self, scope: Scope, status: int, seconds: float, request_id: str) -> None:
+        """Log and count a request that was answered."""
+        route = getattr(scope.get("route"), "path", "none")
+        method = scope["method"] if route != "none" else "any"
+        self.metrics.requests.labels(route, method, status).inc()
+        self.metrics.seconds.labels(route).observe(seconds)
+        fields = {"request_id": request_id, "method": scope["method"], "path": scope["path"], "status": status}
+        log.info("request", extra={"fields": fields | {"milliseconds": round(seconds * 1000, 3)}})
+
+
+def request_id_of(headers: Mapping[bytes, str]) -> str:
+    """The caller's X-Request-ID, where it fits on one line of a log, or a new one."""
+    given = headers.get(b"x-request-id", "")
+    return given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+
+
+TITLES = {
+    400: "Bad request",
+    401: "No API key",
+    404: "Not found",
+    405: "Method not allowed",
+    408: "Too slow",
+    413: "Too large",
+    422: "Breaks the contract",
+    500: "A fault of the service",
+    503: "Not now",
+}
+
+
+def problem_of(status: int, detail: str, **members: Any) -> dict[str, Any]:
+    """The members of a problem document (RFC 9457)."""
+    members = {name: value for name, value in members.items() if value}
+    return {"type": "about:blank", "title": TITLES.get(status, "Error"), "status": status, "detail": detail, **members}
+
+
+def problem(
+    status: int,
+    detail: str,
+    request_id: str | None = None,
+    errors: list[dict[str, str]] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """A problem document as a response."""
+    document = problem_of(status, detail, instance=request_id and f"urn:request:{request_id}", errors=errors)
+    return Response(to_json(document), status, headers, PROBLEM)
+
+
+def faults(errors: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """The faults that pydantic found, each with the field, a JSON pointer to it and what is wrong."""
+    return [fault(error["loc"], error["msg"].removeprefix("Value error, ")) for error in errors]
+
+
+def fault(place: Sequence[str | int], detail: str) -> dict[str, str]:
+    """One fault. A name that the sender made up may hold anything: what is no text is replaced."""
+    steps = [as_text(str(step))[:100] for step in place]
+    pointer = "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in steps)
+    return {"field": ".".join(steps) or "body", "pointer": f"#{pointer}", "detail": as_text(detail)[:300]}
+
+
+def as_text(given: str) -> str:
+    """What can be written as UTF-8: JSON may hold half a character, which cannot."""
+    return given.encode("utf-8", "replace").decode()
+
+
+def first_words(errors: Sequence[Mapping[str, str]]) -> str:
+    """The faults in one line: the first, and how many more."""
+    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    return f"{errors[0]['field']}: {errors[0]['detail']}{more}"
+
+
+# The app
+
+
+class Worker:
+    """One thread that does the work in the order in which it came, and sends away what would wait too long."""
+
+    def __init__(self, max_waiting: int) -> None:
+        """Idle."""
+        self.thread = ThreadPoolExecutor(1, "worker")
+        self.waiting, self.max_waiting = 0, max_waiting
+
+    async def __call__(self, work: Callable[..., Any], *arguments: Any) -> Any:
+        """The result of ``work(*arguments)``. Raises NotReady when too much is waiting."""
+        if self.waiting >= self.max_waiting:
+            raise NotReady("too many requests are waiting: try again in a second")
+        self.waiting += 1
+        try:
+            # Who hangs up does not stop what has begun: it is stored, and found again by its key.
+            return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self.thread, work, *arguments))
+        finally:
+            self.waiting -= 1
+
+
+def create_app(
+    registry: Registry,
+    store: Store,
+    state: OperationsState,
+    settings: Settings,
+    plans: pd.DataFrame,
+) -> FastAPI:
+    """The service as an ASGI app. ``plans`` is the schedule of the state, for the page and to know unknown codes."""
+    service = Service(registry, store, state, plans)
+    worker = Worker(settings.max_waiting)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await worker(service.restore)
+        await asyncio.to_thread(service.look_for_champion)
+        polling = asyncio.create_task(poll(service, settings.poll_seconds))
+        yield
+        polling.cancel()
+        worker.thread.shutdown()
+
+    app = FastAPI(
+        title="Disruption of flights from New York",
+        version="1",
+        lifespan=lifespan,
+        openapi_url="/v1/openapi.json",
+        # FastAPI's pages for these load their scripts from a foreign server.
+        docs_url=None,
+        redoc_url=None,
+        responses={
+            status: {"model": Problem, "content": {PROBLEM: {}}, "description": TITLES[status]}
+            for status in (400, 408, 413, 503)
+        },
+    )
+    app.state.service = service
+    app.add_middleware(Gate, settings=settings, metrics=service.metrics)
+    add_problems(app, service.metrics)
+    add_writing(app, service, worker, settings)
+    add_reading(app, service, worker)
+    add_operations(app, service)
+    return app
+
+
+async def poll(service: Service, seconds: float) -> None:
+    """Look for a new champion, again and again, in a thread of its own: loading one may take a second."""
+    while True:
+        await asyncio.sleep(seconds)
+        await asyncio.to_thread(service.look_for_champion)
+
+
+def add_problems(app: FastAPI, metrics: Metrics) -> None:
+    """Every fault is answered with a problem document."""
+
+    def answer(status: int, headers: Mapping[str, str] | None = None) -> Callable[[Request, Exception], Response]:
+        def handle(request: Request, error: Exception) -> Response:
+            return problem(status, str(error), request.state.request_id, headers=headers)
+
+        return handle
+
+    @app.exception_handler(RequestValidationError)
+    def breaks_contract(request: Request, error: RequestValidationError) -> Response:
+        found = faults([fault | {"loc": place_in_body(fault["loc"])} for fault in error.errors()])
+        metrics.refused.labels(request.scope["route"].path).inc()
+        return problem(422, first_words(found), request.state.request_id, found)
+
+    @app.exception_handler(HTTPException)
+    def refused(request: Request, error: HTTPException) -> Response:
+        return problem(error.status_code, str(error.detail), request.state.request_id, headers=error.headers)
+
+    @app.exception_handler(Exception)
+    def unforeseen(request: Request, error: Exception) -> Response:
+        log.error("unforeseen", exc_info=error, extra={"fields": {"request_id": request.state.request_id}})
+        return problem(500, "the service failed; its log has the request id", request.state.request_id)
+
+    retry = {"Retry-After": "1"}
+    app.add_exception_handler(KeyReused, answer(422))
+    app.add_exception_handler(NotReady, answer(503, retry))
+    app.add_exception_handler(StoreFull, answer(503, retry))
+    app.add_exception_handler(StoreError, answer(503, retry))
+
+
+def place_in_body(place: Sequence[str | int]) -> Sequence[str | int]:
+    """Where a fault is, seen from the body; a header or a parameter keeps its kind."""
+    return place[1:] if place and place[0] == "body" else place
+
+
+def add_writing(app: FastAPI, service: Service, worker: Worker, settings: Settings) -> None:
+    """The doors through which something is written; each wants the API key."""
+    header = APIKeyHeader(name="X-API-Key", auto_error=False)
+
+    def holds_key(given: Annotated[str | None, Depends(header)]) -> None:
+        # In constant time, so that nobody can guess the key letter by letter with a clock.
+        if not hmac.compare_digest((given or "").encode(), settings.api_key.encode()):
+            raise HTTPException(401, "give the API key in the header X-API-Key", {"WWW-Authenticate": "ApiKey"})
+
+    Key = Annotated[str | None, Header(alias="Idempotency-Key", pattern="^[!-~]{1,200}$")]
+    writing = {
+        "dependencies": [Depends(holds_key)],
+        "responses": {
+            401: {"model": Problem, "content": {PROBLEM: {}}},
+            422: {"model": Problem, "content": {PROBLEM: {}}},
+        },
+    }
+
+    @app.post("/v1/predictions", response_model=Answer, **writing)
+    async def predict(request: PredictionRequest, idempotency_key: Key = None) -> Response:
+        """Predict one flight."""
+        (stored,) = await worker(service.predict, [request], [idempotency_key])
+        return as_json(answer_of(stored, request.with_features))
+
+    @app.post("/v1/predictions:batch", response_model=Answers, **writing)
+    async def predict_many(batch: PredictionBatch, idempotency_key: Key = None) -> Response:
+        """Predict up to 1,000 flights; a bad request among them is refused alone."""
+
+        def work() -> Response:
+            good = [(place, item) for place, item in enumerate(batch.requests) if not isinstance(item, Faulty)]
+            keys = [idempotency_key and f"{idempotency_key} {place}" for place, _ in good]
+            stored = service.predict([item for _, item in good], keys) if good else []
+            answers = {
+                place: answer_of(answer, item.with_features) for (place, item), answer in zip(good, stored, strict=True)
+            }
+            return as_json({"predictions": with_problems(batch.requests, answers, "requests")})
+
+        count_faulty("/v1/predictions:batch", batch.requests)
+        return await worker(work)
+
+    @app.post("/v1/events", response_model=EventResults, **writing)
+    async def take_in(batch: EventBatch) -> Response:
+        """Take in up to 1,000 events; a bad one among them is refused alone, one that came before counts once."""
+
+        def work() -> Response:
+            good = [(place, item) for place, item in enumerate(batch.events) if not isinstance(item, Faulty)]
+            results = service.take_in([item for _, item in good])
+            answers = {place: result for (place, _), result in zip(good, results, strict=True)}
+            return as_json({"events": with_problems(batch.events, answers, "events")})
+
+        count_faulty("/v1/events", batch.events)
+        return await worker(work)
+
+    def count_faulty(route: str, items: Sequence[Any]) -> None:
+        service.metrics.refused.labels(route).inc(sum(isinstance(item, Faulty) for item in items))
+
+
+def with_problems(items: Sequence[Any], answers: Mapping[int, Any], name: str) -> list[Any]:
+    """For each item of a batch its answer, or the problem of a faulty one."""
+    return [
+        answers[place] if place in answers else refused_item(item, [name, place]) for place, item in enumerate(items)
+    ]
+
+
+def refused_item(item: Faulty, place: list[str | int]) -> dict[str, Any]:
+    """The problem of an item, its fields named from the body's root."""
+    start = fault(place, "")
+    errors = [
+        error | {"field": f"{start['field']}.{error['field']}", "pointer": start["pointer"] + error["pointer"][1:]}
+        for error in item.errors
+    ]
+    return problem_of(422, first_words(errors), errors=errors)
+
+
+def add_reading(app: FastAPI, service: Service, worker: Worker) -> None:
+    """The page and what it asks for; nothing here writes."""
+    html = PAGE.read_text("utf-8")
+    page_headers = {"Content-Security-Policy": content_security_policy(html), "X-Content-Type-Options": "nosniff"}
+
+    @app.get("/", include_in_schema=False)
+    async def page() -> Response:
+        """A page on which a person picks a flight and a time."""
+        return HTMLResponse(html, headers=page_headers)
+
+    @app.get("/v1/model", response_model=ModelCard)
+    async def model() -> Response:
+        """The version that answers now, with its model card."""
+        bundle = service.champion()
+        return as_json(
+            {
+                "version": str(bundle.version),
+                "name": bundle.model.name,
+                "threshold": bundle.threshold,
+                "cost_of_false_alarm": bundle.costs.false_alarm,
+                "cost_of_miss": bundle.costs.miss,
+                "card": bundle.card,
+            }
+        )
+
+    @app.get("/v1/flights", response_model=Flights)
+    async def flights(
+        day: Annotated[date, Query(ge=date(2000, 1, 1), le=date(2099, 12, 30))], origin: Origin = ORIGINS[0]
+    ) -> Response:
+        """The flights of an airport on a local day."""
+        return as_json({"flights": await worker(service.schedule.flights, day, origin)})
+
+    @app.get("/v1/flights/{flight_id}/explanation", response_model=Explanation, responses={404: {"model": Problem}})
+    async def explanation(
+        flight_id: FlightKey, hours_before: Annotated[float, Query(ge=0, le=24, allow_inf_nan=False)] = 2
+    ) -> Response:
+        """A forecast from some hours before departure, what made it, and what came true."""
+        found = await worker(service.explain, flight_id, hours_before)
+        if found is None:
+            raise HTTPException(404, f"flight {flight_id} is not in the schedule")
+        return as_json(found)
+
+
+def content_security_policy(html: str) -> str:
+    """Let the page run its own script, ask its own server, and nothing else."""
+    script = html.split("<script>")[1].split("</script>")[0]
+    digest = b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return (
+        f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; connect-src 'self'; "
+        "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+
+
+def add_operations(app: FastAPI, service: Service) -> None:
+    """What those who run the service look at."""
+
+    @app.get("/healthz")
+    async def alive() -> dict[str, str]:
+        """The process answers."""
+        return {"status": "ok"}
+
+    @app.get("/readyz")
+    async def ready() -> dict[str, str]:
+        """State and model are there and the store works."""
+        if not service.restored:
+            raise NotReady("the state is being restored: try again in a second")
+        bundle = service.champion()
+        await asyncio.to_thread(service.store.check)
+        return {"status": "ready", "model_version": str(bundle.version)}
+
+    @app.get("/metrics", include_in_schema=False)
+    async def metrics() -> Response:
+        """Everything that is counted, for Prometheus."""
+        return Response(generate_latest(service.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+
+def as_json(content: Any) -> Response:
+    """JSON in which a missing number is null."""
+    return Response(to_json(content, inf_nan_mode="null"), media_type="application/json")
+
+
+# Running it
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object a line: time, level, message and the fields of the record."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line of a record."""
+        line = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "message": record.getMessage(),
+            **getattr(record, "fields", {}),
+        }
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=True)
+
+
+def serve(app: FastAPI, settings: Settings) -> None:
+    """Answer on loopback until interrupted; one JSON line on stderr for each request."""
+    import uvicorn
+
+    handler = logging.StreamHandler()
+    handler.setFormatter(JsonLines())
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    uvicorn.run(
+        app,
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=15,
+        timeout_graceful_shutdown=10,
+    )
