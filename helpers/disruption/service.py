@@ -69,6 +69,7 @@ KEY_FILE = "api_key"
 DECISIONS = {True: "warn", False: "do_nothing"}
 MOST_ITEMS = 1_000  # of a batch
 SECONDS = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1, 2, 4, 8)
+UNFORESEEN = "the service failed: tell its owner the request id, which its log has too"
 REQUEST_ID = re.compile("[!-~]{1,64}")
 
 log = logging.getLogger("mle.service")
@@ -539,7 +540,7 @@ class Gate:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        start, status = time.perf_counter(), 500
+        start, status = time.perf_counter(), None
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
         request_id = request_id_of(headers)
         scope.setdefault("state", {})["request_id"] = request_id
@@ -556,8 +557,12 @@ class Gate:
                 await problem(*refusal, request_id=request_id)(scope, receive, send_with_id)
             else:
                 await self.app(scope, self.limited(receive), send_with_id)
+        except Exception as error:
+            log.error("unforeseen", exc_info=error, extra={"fields": {"request_id": request_id}})
+            if status is None:
+                await problem(500, UNFORESEEN, request_id)(scope, receive, send_with_id)
         finally:
-            self.note(scope, status, time.perf_counter() - start, request_id)
+            self.note(scope, status or 500, time.perf_counter() - start, request_id)
 
     def refusal(self, headers: Mapping[bytes, str]) -> tuple[int, str] | None:
         """Status and reason when the request's headers are enough to send it away."""
@@ -756,11 +761,6 @@ def add_problems(app: FastAPI, metrics: Metrics) -> None:
     @app.exception_handler(HTTPException)
     def refused(request: Request, error: HTTPException) -> Response:
         return problem(error.status_code, str(error.detail), request.state.request_id, headers=error.headers)
-
-    @app.exception_handler(Exception)
-    def unforeseen(request: Request, error: Exception) -> Response:
-        log.error("unforeseen", exc_info=error, extra={"fields": {"request_id": request.state.request_id}})
-        return problem(500, "the service failed; its log has the request id", request.state.request_id)
 
     retry = {"Retry-After": "1"}
     app.add_exception_handler(KeyReused, answer(422))
