@@ -1,7 +1,9 @@
 """The house style of the figures: readable at the size shown, colours that the colour-blind can tell apart."""
 
 import matplotlib as mpl
+import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.dates import DateFormatter
 from matplotlib.ticker import PercentFormatter
 
 # Okabe and Ito, "Color Universal Design" (2008), in the order in which a figure takes them.
@@ -40,3 +42,52 @@ def label(ax: Axes, finding: str, x: str, y: str) -> Axes:
 def percent(axis: mpl.axis.Axis, decimals: int = 0) -> None:
     """Show the shares (0 to 1) of an axis, such as `ax.yaxis`, as per cent."""
     axis.set_major_formatter(PercentFormatter(1, decimals))
+
+
+def waterfall(ax: Axes, start: tuple[str, float], steps: pd.Series, end: str, floor: float) -> None:
+    """Draw how a number falls or rises in steps, one bar each; the axis begins at `floor`."""
+    levels = start[1] + steps.cumsum()
+    ax.bar(steps.index, steps.abs(), bottom=levels.where(steps < 0, levels - steps), color=SKY)
+    ax.bar([start[0], end], [start[1], levels.iloc[-1]], color=[GREY, BLUE])
+    ax.bar_label(ax.containers[0], [f"{step:+.3f}" for step in steps], padding=3)
+    ax.bar_label(ax.containers[1], fmt="%.3f", padding=3)
+    ax.set_ylim(floor)
+
+
+def slopes(ax: Axes, table: pd.DataFrame, colours: list[str]) -> None:
+    """Draw each row of a table with two columns as a line from the first to the second, with its name at the end."""
+    for (name, row), colour in zip(table.iterrows(), colours, strict=True):
+        ax.plot([0, 1], row, marker="o", color=colour)
+        ax.annotate(f"{name}  {row.iloc[1]:.3f}", (1, row.iloc[1]), (8, -4), textcoords="offset points", color=colour)
+    ax.set_xticks([0, 1], table.columns)
+    ax.set_xlim(-0.2, 1.7)
+
+
+def time_folds(ax: Axes, folds: list[tuple[pd.Series, pd.Series]], notes: list[str]) -> None:
+    """Draw the training days (grey) and test days (blue) of each fold along the calendar, with a note behind."""
+    for row, ((train, test), note) in enumerate(zip(folds, notes, strict=True)):
+        for days, colour in ((train, GREY), (test, BLUE)):
+            ax.barh(row, days.max() - days.min(), left=days.min(), color=colour, height=0.6)
+        ax.annotate(note, (test.max(), row), (6, -4), textcoords="offset points", color=BLUE)
+    ax.set_yticks(range(len(folds)), [f"fold {number + 1}" for number in range(len(folds))])
+    ax.invert_yaxis()
+    ax.grid(axis="y", visible=False)
+    ax.xaxis_date()
+    ax.xaxis.set_major_formatter(DateFormatter("%b"))
+    ax.margins(x=0.1)
+
+
+def from_a_line(ax: Axes, values: pd.Series, line: float) -> None:
+    """Draw each value as a dot whose stem starts at a dashed vertical line, one row each."""
+    ax.hlines(range(len(values)), line, values, color=GREY)
+    ax.plot(values, range(len(values)), "o", color=BLUE)
+    ax.axvline(line, color=BLUE, linestyle="--")
+    ax.set_yticks(range(len(values)), values.index)
+
+
+def true_cells(ax: Axes, table: pd.DataFrame) -> None:
+    """Draw a square for each True of a table, one row of the chart a row, from the bottom."""
+    row, column = table.to_numpy().nonzero()
+    ax.scatter(column, row, marker="s", s=110, color=RED)
+    ax.set_xticks(range(table.shape[1]), table.columns, rotation=30)
+    ax.set_xlim(-0.5, table.shape[1] - 0.5)
