@@ -1,8 +1,8 @@
 """What the tests of the service share: four days of July 2013, a small model of them, and a registry in memory."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -12,7 +12,8 @@ from fastapi.testclient import TestClient
 from helpers.data import Tables, load_tables
 from helpers.disruption.contract import Event, FlightPlan, as_events, as_plans, events, flight_plans
 from helpers.disruption.features import OperationsState, build_features, disrupted
-from helpers.disruption.model import Costs, Model, reference_statistics, train
+from helpers.disruption.model import train
+from helpers.disruption.registry import Bundle, Sample, make_card
 from helpers.disruption.service import Settings, create_app
 from helpers.disruption.store import Store
 
@@ -55,49 +56,34 @@ def features() -> pd.DataFrame:
     return build_features(july())
 
 
-@dataclass(frozen=True)
-class MemoryBundle:
-    """A version of the model."""
-
-    version: int
-    model: Model
-    threshold: float = 1 / 6
-    costs: Costs = field(default_factory=Costs)
-    card: str = "# A small model"
-    reference: dict[str, dict[str, Any]] = field(default_factory=dict)
-
-
 @cache
-def bundle(version: int = 1, name: str = "boosting") -> MemoryBundle:
-    """A model that was trained on those days."""
+def bundle(name: str = "boosting", version: str = "1") -> Bundle:
+    """A model that was trained on the first two days and tested on the others."""
+    flights = july().flights
     params = {"max_iter": 20} if name == "boosting" else {}
-    model = train(name, features(), disrupted(july().flights), **params)
-    return MemoryBundle(version, model, reference=reference_statistics(features()))
+    model = train(name, *part(flights.day < 3)[:2], **params)
+    return Bundle(version, model, make_card(model, part(flights.day < 3), part(flights.day >= 3), n_boot=10))
+
+
+def part(rows: pd.Series) -> Sample:
+    """Some of the flights, as the registry wants them."""
+    flights = july().flights[rows]
+    days = pd.to_datetime(flights[["year", "month", "day"]])
+    return Sample(features()[rows], disrupted(flights), days)
 
 
 class MemoryRegistry:
-    """A registry that holds its versions in memory; a version that is an exception is raised at load."""
+    """A registry in memory; ``answers`` is the champion, or the error that asking for it raises."""
 
-    def __init__(self, *bundles: MemoryBundle) -> None:
-        """The last version is champion."""
-        self.versions: dict[int, Any] = {one.version: one for one in bundles}
-        self.alias = bundles[-1].version if bundles else None
+    def __init__(self, answers: Bundle | Exception) -> None:
+        """Begin with a champion, or with an error."""
+        self.answers = answers
 
-    def champion(self) -> int | None:
+    def champion(self) -> Bundle:
         """The version that is to answer."""
-        return self.alias
-
-    def load(self, version: int) -> MemoryBundle:
-        """A version; raises what was put in its place."""
-        found = self.versions[version]
-        if isinstance(found, Exception):
-            raise found
-        return found
-
-    def promote(self, one: MemoryBundle | Exception, version: int) -> None:
-        """Make a version champion."""
-        self.versions[version] = replace(one, version=version) if isinstance(one, MemoryBundle) else one
-        self.alias = version
+        if isinstance(self.answers, Exception):
+            raise self.answers
+        return self.answers
 
 
 def fresh_state() -> OperationsState:
@@ -124,3 +110,11 @@ def serving(
     app = create_app(registry, store, fresh_state(), settings, plans())
     with TestClient(app, base_url=BASE, headers={"X-API-Key": KEY}, raise_server_exceptions=False) as client:
         yield client
+
+
+def eventually(holds: Callable[[], bool], seconds: float = 10) -> bool:
+    """Whether something becomes true in time."""
+    end = time.monotonic() + seconds
+    while not holds() and time.monotonic() < end:
+        time.sleep(0.01)
+    return holds()

@@ -7,7 +7,7 @@ import os
 import stat
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -17,6 +17,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from helpers.disruption.contract import Cancelled
+from helpers.disruption.registry import RegistryError
 from helpers.disruption.service import JsonLines, Settings, api_key
 from helpers.disruption.store import Store, StoreError, StoreFull
 from tests.serving import (
@@ -24,6 +25,7 @@ from tests.serving import (
     MemoryRegistry,
     bundle,
     event_list,
+    eventually,
     features,
     in_json,
     plan_list,
@@ -52,14 +54,6 @@ def client(store: Store) -> Iterator[TestClient]:
 @pytest.fixture
 def registry() -> MemoryRegistry:
     return MemoryRegistry(bundle())
-
-
-def eventually(holds: Callable[[], bool], seconds: float = 10) -> bool:
-    """Whether something becomes true in time."""
-    end = time.monotonic() + seconds
-    while not holds() and time.monotonic() < end:
-        time.sleep(0.01)
-    return holds()
 
 
 def send_all_events(client: TestClient) -> None:
@@ -248,37 +242,41 @@ def test_a_restart_brings_the_same_state(store):
 
 
 def test_promotion_and_rollback_take_effect_while_it_runs(store, registry):
+    other = bundle("base_rate", version="2")
     with serving(store, registry) as client:
         one = client.post(ONE, json=request_of(plan_list()[0])).json()
-        registry.promote(bundle(name="base_rate"), version=2)
+        registry.answers = other
         assert eventually(lambda: client.get("/v1/model").json()["version"] == "2")
         two = client.post(ONE, json=request_of(plan_list()[0])).json()
-        registry.alias = 1
+        registry.answers = bundle()
         assert eventually(lambda: client.get("/v1/model").json()["version"] == "1")
         back = client.post(ONE, json=request_of(plan_list()[0])).json()
-    assert two["probability"] == pytest.approx(bundle(name="base_rate").model.rate)
+    assert two["probability"] == pytest.approx(other.model.rate)
     assert (one["model_version"], two["model_version"], back["model_version"]) == ("1", "2", "1")
     assert back["probability"] == one["probability"]
     assert store.counts()["model_versions"] == 2
 
 
-def test_a_version_that_cannot_be_loaded_changes_nothing(store, registry):
+def test_a_version_that_cannot_be_loaded_changes_nothing_and_is_told_once(store, registry, caplog):
     with serving(store, registry) as client:
-        registry.promote(ValueError("the model file was tampered with"), version=2)
-        failures = "mle_model_load_failures_total "
-        assert eventually(lambda: f"{failures}0.0" not in client.get("/metrics").text)
+        registry.answers = ValueError("the model file was tampered with")
+        failures = client.app.state.service.metrics.load_failures
+        assert eventually(lambda: failures._value.get() >= 3)
         assert client.post(ONE, json=request_of(plan_list()[0])).json()["model_version"] == "1"
         assert client.get("/readyz").status_code == 200
+    assert [record.fields["error"] for record in caplog.records if record.levelname == "ERROR"] == [
+        str(registry.answers)
+    ]
 
 
 def test_without_a_champion_it_says_so_until_there_is_one(store):
-    registry = MemoryRegistry()
+    registry = MemoryRegistry(RegistryError("there is none"))
     with serving(store, registry) as client:
         assert client.get("/healthz").status_code == 200
         for response in (client.get("/readyz"), client.post(ONE, json=request_of(plan_list()[0]))):
             assert "promote" in refused(response, 503)["detail"]
             assert response.headers["retry-after"] == "1"
-        registry.promote(bundle(), version=1)
+        registry.answers = bundle()
         assert eventually(lambda: client.get("/readyz").status_code == 200)
 
 
@@ -290,7 +288,7 @@ def test_the_model_card_is_there(client):
         "threshold": 1 / 6,
         "cost_of_false_alarm": 1.0,
         "cost_of_miss": 5.0,
-        "card": "# A small model",
+        "card": bundle().card.to_markdown(),
     }
 
 

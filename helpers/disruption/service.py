@@ -60,7 +60,8 @@ from helpers.disruption.contract import (
     as_plans,
 )
 from helpers.disruption.features import OperationsState, UnknownFlight
-from helpers.disruption.model import Costs, Model, contributions
+from helpers.disruption.model import contributions
+from helpers.disruption.registry import Bundle
 from helpers.disruption.store import Prediction, Store, StoreError, StoreFull
 
 PAGE = Path(__file__).with_name("page.html")
@@ -78,29 +79,14 @@ log = logging.getLogger("mle.service")
 # What the service needs from its surroundings
 
 
-class Bundle(Protocol):
-    """All that makes one version of the model: swapped as a whole, so that no threshold meets the wrong model.
-
-    ``card`` is the model card in Markdown, ``reference`` what ``model.reference_statistics`` says of the training rows.
-    """
-
-    version: int
-    model: Model
-    threshold: float
-    costs: Costs
-    card: str
-    reference: Mapping[str, Mapping[str, Any]]
-
-
 class Registry(Protocol):
-    """Where versions of the model are kept."""
+    """Where versions of the model are kept; ``registry.Registry`` is one."""
 
-    def champion(self) -> int | None:
-        """The version that is to answer, None before the first promotion. Cheap: asked every second."""
-        ...
+    def champion(self) -> Bundle:
+        """The version that is to answer. Asked every second, so quick as long as it has not changed.
 
-    def load(self, version: int) -> Bundle:
-        """The bundle of a version. Raises when it is missing or was tampered with."""
+        Raises when there is none, or when its files were tampered with.
+        """
         ...
 
 
@@ -295,7 +281,7 @@ class Metrics:
         self.refused = Counter("mle_refused_items", "Requests and items that broke the contract", ["route"], **made)
         self.events = Counter("mle_events", "Events", ["kind", "result"], **made)
         self.model = Gauge("mle_model", "1 for the version that answers", ["version"], **made)
-        self.load_failures = Counter("mle_model_load_failures", "Versions that could not be loaded", **made)
+        self.load_failures = Counter("mle_model_load_failures", "Looks at the registry without success", **made)
 
 
 class Schedule:
@@ -344,6 +330,7 @@ class Service:
         self.metrics = Metrics()
         self.bundle: Bundle | None = None
         self.restored = False
+        self.trouble: str | None = None  # with the registry
 
     def restore(self) -> None:
         """Bring the state to where it was: the store has every event that was ever accepted."""
@@ -357,20 +344,24 @@ class Service:
         Whatever goes wrong, the version that answered so far goes on answering.
         """
         try:
-            version = self.registry.champion()
-            if version is None or (self.bundle and self.bundle.version == version):
-                return
-            bundle = self.registry.load(version)
-            bundle.model.predict_rows([usual(bundle)])  # the first call is slow: not a client's
-            self.store.add_model_version(str(version), bundle.model.name, bundle.threshold)
-        except Exception as error:  # a faulty version must not stop a service that works
+            bundle = self.registry.champion()
+            if self.bundle is None or bundle.version != self.bundle.version:
+                self.take_over(bundle)
+            self.trouble = None
+        except Exception as error:  # whatever is wrong with a version, it must not stop a service that works
             self.metrics.load_failures.inc()
-            log.error("the champion cannot be loaded", extra={"fields": {"error": str(error)}})
-            return
+            if str(error) != self.trouble:  # told once, not every second
+                log.error("no champion to take over", extra={"fields": {"error": str(error)}})
+            self.trouble = str(error)
+
+    def take_over(self, bundle: Bundle) -> None:
+        """Let a version answer from the next request on."""
+        bundle.model.predict_rows([bundle.typical])  # the first call is slow: not a client's
+        self.store.add_model_version(bundle.version, bundle.model.name, bundle.threshold)
         self.bundle = bundle
         self.metrics.model.clear()
-        self.metrics.model.labels(str(version)).set(1)
-        log.info("the champion answers", extra={"fields": {"version": str(version), "name": bundle.model.name}})
+        self.metrics.model.labels(bundle.version).set(1)
+        log.info("a champion takes over", extra={"fields": {"version": bundle.version, "name": bundle.model.name}})
 
     def champion(self) -> Bundle:
         """The bundle that answers. Raises NotReady before there is one."""
@@ -433,7 +424,7 @@ class Service:
         if plan is None:
             return None
         at = plan.scheduled_departure - timedelta(hours=hours_before)
-        row, typical = self.state.features(plan, at), usual(bundle)
+        row, typical = self.state.features(plan, at), bundle.typical
         probability = float(bundle.model.predict_rows([row])[0])
         moved = contributions(bundle.model, row, typical)
         outcome = self.store.outcome_of_flight(flight_id)
@@ -443,18 +434,13 @@ class Service:
             probability=probability,
             threshold=bundle.threshold,
             decision=DECISIONS[probability >= bundle.threshold],
-            model_version=str(bundle.version),
+            model_version=bundle.version,
             contributions=[
                 Contribution(feature=name, value=row[name], usual=typical[name], contribution=by)
                 for name, by in moved.items()
             ],
             outcome=outcome and in_words(outcome.kind, outcome.delay_minutes),
         )
-
-
-def usual(bundle: Bundle) -> dict[str, float | str]:
-    """The usual value of each feature in the training rows."""
-    return {name: statistics["typical"] for name, statistics in bundle.reference.items()}
 
 
 def tally(things: Iterable[Any]) -> Iterable[tuple[Any, int]]:
@@ -484,7 +470,7 @@ def prediction(
         scheduled_departure=plan.scheduled_departure,
         at=request.decision_time,
         made_at=made_at,
-        model_version=str(bundle.version),
+        model_version=bundle.version,
         probability=probability,
         threshold=bundle.threshold,
         flagged=flagged,
@@ -864,12 +850,12 @@ def add_reading(app: FastAPI, service: Service, worker: Worker) -> None:
         bundle = service.champion()
         return as_json(
             {
-                "version": str(bundle.version),
+                "version": bundle.version,
                 "name": bundle.model.name,
                 "threshold": bundle.threshold,
                 "cost_of_false_alarm": bundle.costs.false_alarm,
                 "cost_of_miss": bundle.costs.miss,
-                "card": bundle.card,
+                "card": bundle.card.to_markdown(),
             }
         )
 
@@ -916,7 +902,7 @@ def add_operations(app: FastAPI, service: Service) -> None:
             raise NotReady("the state is being restored: try again in a second")
         bundle = service.champion()
         await asyncio.to_thread(service.store.check)
-        return {"status": "ready", "model_version": str(bundle.version)}
+        return {"status": "ready", "model_version": bundle.version}
 
     @app.get("/metrics", include_in_schema=False)
     async def metrics() -> Response:
