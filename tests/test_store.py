@@ -149,6 +149,12 @@ def test_the_second_prediction_of_a_key_is_answered_with_the_first(store):
     assert store.counts()["predictions"] == 2
 
 
+def test_one_key_twice_in_a_batch_is_answered_with_the_first_of_them(store):
+    first, second = prediction(1, "key", probability=0.4), prediction(2, "key", probability=0.9)
+    assert store.add_predictions([first, second]) == [first, first]
+    assert store.counts()["predictions"] == 1
+
+
 def test_predictions_without_a_key_are_all_kept(store):
     store.add_predictions([prediction(1), prediction(2)])
     assert store.counts()["predictions"] == 2

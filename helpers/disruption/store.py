@@ -21,7 +21,7 @@ at each commit (``synchronous=NORMAL``). Where that matters, give the URL of a P
 """
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -224,7 +224,7 @@ class Store:
         keys = [prediction.idempotency_key for prediction in predictions if prediction.idempotency_key is not None]
         with self._transaction() as connection:
             connection.execute(self._insert(PREDICTIONS).on_conflict_do_nothing(), rows)
-            first = _first_of(connection, keys, {prediction.prediction_id for prediction in predictions})
+            first = _first_of(connection, keys, {prediction.prediction_id: prediction for prediction in predictions})
         return [first.get(prediction.idempotency_key, prediction) for prediction in predictions]
 
     def add_events(self, events: Sequence[Event]) -> list[bool]:
@@ -259,7 +259,7 @@ class Store:
         if not idempotency_keys:
             return {}
         with self._connection() as connection:
-            return _first_of(connection, idempotency_keys, set())
+            return _first_of(connection, idempotency_keys, {})
 
     def predictions_of_flight(self, flight_id: str) -> list[Prediction]:
         """All predictions of a flight in order of decision time."""
@@ -359,15 +359,16 @@ def _first_times(event_ids: Sequence[str], new: set[str]) -> list[bool]:
     return [event_id in new and place[event_id] == here for here, event_id in enumerate(event_ids)]
 
 
-def _first_of(connection: sa.Connection, keys: Sequence[str], mine: set[str]) -> dict[str, Prediction]:
-    """The stored predictions of idempotency keys, without those whose prediction ids are ``mine``."""
+def _first_of(connection: sa.Connection, keys: Sequence[str], mine: Mapping[str, Prediction]) -> dict[str, Prediction]:
+    """The stored predictions of idempotency keys; ``mine``, by prediction id, need not be read back."""
     if not keys:
         return {}
     column = PREDICTIONS.c.idempotency_key
-    pairs = sa.select(column, PREDICTIONS.c.prediction_id).where(column.in_(keys))
-    foreign = [key for key, prediction_id in connection.execute(pairs) if prediction_id not in mine]
+    stored = dict(connection.execute(sa.select(column, PREDICTIONS.c.prediction_id).where(column.in_(keys))).all())
+    found = {key: mine[prediction_id] for key, prediction_id in stored.items() if prediction_id in mine}
+    foreign = [key for key in stored if key not in found]
     rows = connection.execute(sa.select(PREDICTIONS).where(column.in_(foreign))) if foreign else []
-    return {row.idempotency_key: Prediction(**row._mapping) for row in rows}
+    return found | {row.idempotency_key: Prediction(**row._mapping) for row in rows}
 
 
 def _engine(url: str | Path, max_bytes: int | None) -> sa.Engine:
