@@ -44,13 +44,15 @@ def percent(axis: mpl.axis.Axis, decimals: int = 0) -> None:
     axis.set_major_formatter(PercentFormatter(1, decimals))
 
 
-def waterfall(ax: Axes, start: tuple[str, float], steps: pd.Series, end: str, floor: float) -> None:
-    """Draw how a number falls or rises in steps, one bar each; the axis begins at `floor`."""
+def waterfall(ax: Axes, start: tuple[str, float], steps: pd.Series, end: str, colours: list[str], floor: float) -> None:
+    """Draw how a number changes in steps, one bar with its colour each, on an axis that begins at `floor`."""
     levels = start[1] + steps.cumsum()
-    ax.bar(steps.index, steps.abs(), bottom=levels.where(steps < 0, levels - steps), color=SKY)
-    ax.bar([start[0], end], [start[1], levels.iloc[-1]], color=[GREY, BLUE])
-    ax.bar_label(ax.containers[0], [f"{step:+.3f}" for step in steps], padding=3)
-    ax.bar_label(ax.containers[1], fmt="%.3f", padding=3)
+    changes = ax.bar([start[0], *steps.index], [0, *steps.abs()], bottom=[0, *levels.where(steps < 0, levels - steps)])
+    for bar, colour in zip(changes[1:], colours, strict=True):
+        bar.set_color(colour)
+    totals = ax.bar([start[0], end], [start[1], levels.iloc[-1]], color=[GREY, BLUE])
+    ax.bar_label(changes, ["", *(f"{step:+.3f}" for step in steps)], padding=3)
+    ax.bar_label(totals, fmt="%.3f", padding=3)
     ax.set_ylim(floor)
 
 
