@@ -25,7 +25,7 @@ So .0062 remains: the price of a gate is the gain that it could not yet tell fro
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from math import log, sqrt
 from pathlib import Path
@@ -40,7 +40,8 @@ from pydantic_core import from_json, to_json
 from scipy.stats import norm, t
 
 from helpers.disruption.features import OPERATIONS, SCHEDULE, WEATHER
-from helpers.disruption.model import Model, train
+from helpers.disruption.model import Costs, Model, reference_statistics, train
+from helpers.disruption.registry import Card, Registry, Sample, Window, digest, make_card
 from helpers.metrics import Interval, expected_calibration_error
 
 NEW_YORK = ZoneInfo("America/New_York")  # a month begins, and a day ends, on New York's clock
@@ -384,6 +385,10 @@ class Recipe(NamedTuple):
         """The model of some flights."""
         return train(self.kind, flights[FEATURES], flights.disrupted, **self.params)
 
+    def made(self, card: Card) -> bool:
+        """Whether a version with this card comes from this recipe."""
+        return card.name == self.kind and card.params.items() >= dict(self.params).items()
+
 
 class Champion(NamedTuple):
     """The model that serves, and the last day it was trained on."""
@@ -418,6 +423,35 @@ def challenge(
     trained = (old.day.min().date(), old.day.max().date())
     rivals = rival(champion.name, champion.model, test), rival(recipe.name, model, test)
     return gate(at, test, *rivals, trained, limits)
+
+
+def register(
+    registry: Registry, flights: pd.DataFrame, split: Split, recipe: Recipe, costs: Costs | None = None
+) -> str:
+    """Train by the recipe on all known days and keep the model in the registry; returns the version.
+
+    The card's scores are those of the same recipe on the gate's days, and it says so. Registered again, from the same
+    rows, it is the version that is there already: a job that was killed can be started anew.
+    """
+    old, test, every = (flights[rows] for rows in (split.train, split.test, split.both))
+    digest_of_rows = digest(every[FEATURES], every.disrupted)
+    for version in registry.versions():
+        if registry.find(version).tags["data_digest"] == digest_of_rows and recipe.made(registry.load(version).card):
+            return version
+    judged = make_card(recipe.train(old), sample(old), sample(test), costs)
+    card = replace(
+        judged,
+        trained=Window.of(sample(every)),
+        params=judged.params | {"scores": f"of the same recipe, trained until {judged.trained.last}"},
+        reference=reference_statistics(every[FEATURES]),
+        data_digest=digest_of_rows,
+    )
+    return registry.log(recipe.train(every), card)
+
+
+def sample(flights: pd.DataFrame) -> Sample:
+    """The flights as the registry wants them."""
+    return Sample(flights[FEATURES], flights.disrupted, flights.day)
 
 
 def rival(name: str, model: Model, flights: pd.DataFrame) -> Rival:

@@ -1,0 +1,345 @@
+"""The replay sends each thing once and in time, goes on where it was cut off, and judges what was served."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from fastapi.testclient import TestClient
+from sklearn.metrics import roc_auc_score
+
+from helpers.data import Tables, load_tables
+from helpers.disruption.contract import flight_plans
+from helpers.disruption.features import OperationsState
+from helpers.disruption.model import Costs
+from helpers.disruption.registry import Registry
+from helpers.disruption.replay import (
+    FAULTS,
+    FEATURES,
+    HOUR,
+    BulkDesk,
+    HttpDesk,
+    Place,
+    Replay,
+    ReplayError,
+    Settings,
+    Stream,
+    cross_fitted,
+    cut,
+    daily_changes,
+    history,
+    midnight,
+    month_table,
+    stream_of,
+)
+from helpers.disruption.retrain import Recipe, load, register, split_days
+from helpers.disruption.service import Settings as ServiceSettings
+from helpers.disruption.service import create_app
+from helpers.disruption.store import Store
+
+KEY = "a key for the tests"
+RECIPE = Recipe("a new model", params={"max_iter": 40})
+SETTINGS = Settings(date(2013, 5, 31), date(2013, 6, 2), recipe=RECIPE)
+
+
+@pytest.fixture(scope="module")
+def tables() -> Tables:
+    """January to 4 June 2013."""
+    tables = load_tables()
+    early = "month <= 5 or month == 6 and day <= 4"
+    return tables._replace(
+        flights=tables.flights.query(early).reset_index(drop=True),
+        weather=tables.weather.query(early).reset_index(drop=True),
+    )
+
+
+@pytest.fixture(scope="module")
+def stream(tables) -> Stream:
+    return stream_of(tables)
+
+
+@pytest.fixture(scope="module")
+def flights(tables) -> pd.DataFrame:
+    return history(tables)
+
+
+@pytest.fixture(scope="module")
+def winter(tmp_path_factory, flights) -> tuple[Path, str]:
+    """A registry whose champion was trained until the end of winter; its folder and the version."""
+    folder = tmp_path_factory.mktemp("registry")
+    registry = Registry(folder)
+    split = split_days(flights, datetime(2013, 3, 12, 4, tzinfo=UTC))
+    return folder, registry.promote(register(registry, flights, split, RECIPE))
+
+
+@pytest.fixture
+def registry(winter) -> Registry:
+    """That registry, its champion in place again."""
+    folder, version = winter
+    registry = Registry(folder)
+    registry.promote(version)
+    return registry
+
+
+@contextmanager
+def http_desk(tables: Tables, registry: Registry, store: Store) -> Iterator[HttpDesk]:
+    """The real service with the real registry and the real store, in this process."""
+    plans = flight_plans(tables)
+    settings = ServiceSettings(api_key=KEY, poll_seconds=0.02)
+    app = create_app(registry, store, OperationsState(plans, tables.airports), settings, plans)
+    headers = {"X-API-Key": KEY}
+    with TestClient(app, "http://127.0.0.1:8000", raise_server_exceptions=False, headers=headers) as client:
+        yield HttpDesk(client, store)
+
+
+@pytest.fixture
+def store(tmp_path) -> Iterator[Store]:
+    store = Store(tmp_path / "store.db")
+    yield store
+    store.close()
+
+
+# The stream
+
+
+def test_the_hours_hold_each_event_and_each_request_once(stream):
+    start, end = midnight(date(2013, 3, 9)), midnight(date(2013, 3, 12))  # the clock goes forward on the 10th
+    hours = [cut(stream, hour, hour + HOUR) for hour in pd.date_range(start, end, freq="h", inclusive="left")]
+    assert len(hours) == 71
+    for table, column in (("events", "at"), ("requests", "ask_at")):
+        everything = getattr(stream, table)
+        expected = everything[(everything[column] > start) & (everything[column] <= end)]
+        assert len(expected) > 2_000
+        pd.testing.assert_frame_equal(pd.concat([getattr(hour, table) for hour in hours]), expected)
+
+
+def test_a_request_comes_two_hours_before_departure(stream):
+    assert (stream.requests.scheduled_departure - stream.requests.ask_at == pd.Timedelta(hours=2)).all()
+
+
+# Faults
+
+
+SINCE = midnight(date(2013, 5, 20))
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_leaves_alone_what_came_before_it(stream, name):
+    faulty = FAULTS[name](stream, SINCE)
+    before = cut(faulty, midnight(date(2013, 5, 10)), SINCE)
+    sound = cut(stream, midnight(date(2013, 5, 10)), SINCE)
+    pd.testing.assert_frame_equal(before.events[sound.events.columns], sound.events, check_like=True)
+    pd.testing.assert_frame_equal(before.requests, sound.requests)
+
+
+def weather_after(stream: Stream) -> pd.DataFrame:
+    return stream.events[(stream.events.kind == "observed") & (stream.events["at"] > SINCE)].reset_index(drop=True)
+
+
+def test_each_fault_does_what_its_name_says(stream):
+    sound = weather_after(stream)
+    renamed = weather_after(FAULTS["schema-change"](stream, SINCE))
+    assert renamed.temp.isna().all() and renamed.temperature.equals(sound.temp.rename("temperature"))
+    metres = weather_after(FAULTS["unit-change"](stream, SINCE))
+    np.testing.assert_allclose(metres.wind_speed * 2.23694, sound.wind_speed, rtol=1e-5)
+    stale = weather_after(FAULTS["stale-weather"](stream, SINCE))
+    assert (stale.groupby("origin").temp.nunique() == 1).all() and sound.groupby("origin").temp.nunique().min() > 10
+    assert stale.hour.equals(sound.hour)
+    twice = FAULTS["doubled-rows"](stream, SINCE).requests
+    assert (twice[twice.ask_at > SINCE].flight_id.value_counts() == 2).all()
+
+
+def test_late_outcomes_come_two_days_late_and_in_order(stream):
+    late = FAULTS["late-outcomes"](stream, SINCE).events
+    assert late["at"].is_monotonic_increasing
+    both = stream.events.merge(late, on="event_id", suffixes=("", "_told"))
+    after = both["at"] > SINCE
+    delay = (both.at_told - both["at"]) / pd.Timedelta(hours=1)
+    assert set(delay[after & both.kind.isin(["arrived", "cancelled", "diverted"])]) == {48}
+    assert set(delay[~after | both.kind.isin(["departed", "observed"])]) == {0}
+
+
+# Settings and place
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"policy": "daily"}, "no policy 'daily'"),
+        ({"fault": "flood"}, "no fault 'flood': choose from schema-change, unit-change, stale-weather, late-outcomes"),
+        ({"speed": -1}, "speed is -1"),
+        ({"end": date(2013, 4, 1)}, "give an end after the start"),
+    ],
+)
+def test_what_cannot_be_played_is_one_clear_line(settings, message):
+    with pytest.raises(ValueError, match=message):
+        Settings(**{"start": date(2013, 4, 1), "end": date(2013, 4, 2)} | settings)
+
+
+def test_another_speed_is_the_same_replay_and_another_policy_is_not():
+    days = date(2013, 4, 1), date(2013, 4, 2)
+    assert Settings(*days, speed=60).name == Settings(*days).name != Settings(*days, policy="never").name
+
+
+def test_a_place_is_written_whole(tmp_path):
+    place = Place(datetime(2013, 4, 1, 4, tzinfo=UTC), "1", "2", date(2013, 3, 30), datetime(2013, 4, 1, tzinfo=UTC))
+    assert Place.read(tmp_path / "place.json") is None
+    place.write(tmp_path / "place.json")
+    assert Place.read(tmp_path / "place.json") == place
+    assert [path.name for path in tmp_path.iterdir()] == ["place.json"]
+
+
+# The whole
+
+
+class CutOff(Exception):
+    """Stands for kill -9: nothing after it is done."""
+
+
+class Fragile:
+    """A desk that breaks down after it has handed in some hours, before anyone could write that down."""
+
+    def __init__(self, desk: HttpDesk, hours: int) -> None:
+        self.desk, self.hours = desk, hours
+
+    def play(self, hour: Stream, key: str) -> Mapping[str, int]:
+        sent = self.desk.play(hour, key)
+        self.hours -= 1
+        if not self.hours:
+            raise CutOff
+        return sent
+
+    def __getattr__(self, name: str):
+        return getattr(self.desk, name)
+
+
+@pytest.fixture(scope="module")
+def in_bulk(tables, winter, tmp_path_factory) -> tuple[pd.DataFrame, Replay]:
+    """The table of the two days without a service, and the replay."""
+    folder, version = winter
+    registry = Registry(folder)
+    registry.promote(version)
+    replay = Replay(SETTINGS, tables, registry, tmp_path_factory.mktemp("bulk"))
+    return replay.run(BulkDesk(replay.flights, registry)), replay
+
+
+def test_the_night_trains_and_promotes_what_passes_the_gate(in_bulk, registry):
+    table, replay = in_bulk
+    (path,) = replay.folder.glob("*-decision.json")
+    decision = load(path)
+    assert decision.passed and decision.at == midnight(date(2013, 6, 1))
+    assert replay.place.frozen != replay.place.champion == replay.place.canary.version
+    assert registry.load(replay.place.champion).card.trained.last == "2013-05-30"
+    assert table.brier_change["2013-05"].value == 0  # the first day was served by the frozen champion itself
+    assert table.brier_change["2013-06"].value != 0
+
+
+def test_over_http_and_cut_off_twice_the_table_is_that_of_the_bulk(tables, registry, store, in_bulk, tmp_path):
+    expected, bulk = in_bulk
+    with http_desk(tables, registry, store) as desk:
+        for hours in (9, 20):  # the second time between the promotion and the next line in the book
+            with pytest.raises(CutOff):
+                Replay(SETTINGS, tables, registry, tmp_path).run(Fragile(desk, hours))
+        replay = Replay(SETTINGS, tables, registry, tmp_path)
+        table = replay.run(desk)
+    pd.testing.assert_frame_equal(numbers(table), numbers(expected), rtol=1e-9)
+    asked = cut(replay.stream, replay.start, replay.end).requests
+    assert store.counts()["predictions"] == replay.place.sent["predictions"] == len(asked)
+    assert replay.place.sent["refused"] == 0
+    assert replay.place.champion == bulk.place.champion  # registered once, not twice
+
+
+def numbers(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with each interval as three columns."""
+    changes = [name for name in table if name.endswith("_change")]
+    wide = [pd.DataFrame(table[name].tolist(), index=table.index).add_prefix(name) for name in changes]
+    return pd.concat([table.drop(columns=changes), *wide], axis="columns").astype("float64")
+
+
+def test_a_renamed_field_is_refused_and_counted_and_doubled_rows_change_no_score(tables, registry, store, tmp_path):
+    days = {"start": date(2013, 5, 30), "end": date(2013, 5, 31), "policy": "never", "recipe": RECIPE}
+    with http_desk(tables, registry, store) as desk:
+        renamed = Replay(Settings(**days, fault="schema-change"), tables, registry, tmp_path)
+        renamed.run(desk)
+        assert renamed.place.sent["refused"] == 24 * 3  # each airport's weather of each hour
+        assert renamed.place.sent["predictions"] == len(cut(renamed.stream, renamed.start, renamed.end).requests)
+
+
+def test_doubled_rows_are_stored_twice_and_judged_once(tables, registry, store, tmp_path):
+    days = {"start": date(2013, 5, 30), "end": date(2013, 5, 31), "policy": "never", "recipe": RECIPE}
+    with http_desk(tables, registry, store) as desk:
+        doubled = Replay(Settings(**days, fault="doubled-rows"), tables, registry, tmp_path)
+        table = doubled.run(desk)
+    sound = Replay(Settings(**days), tables, registry, tmp_path)
+    expected = sound.run(BulkDesk(sound.flights, registry))
+    assert doubled.place.sent["predictions"] == 2 * table.flights["all"]
+    pd.testing.assert_frame_equal(numbers(table), numbers(expected), rtol=1e-9)
+
+
+def test_a_bad_model_is_taken_back_within_three_days(tables, registry, tmp_path):
+    settings = Settings(
+        date(2013, 5, 24), date(2013, 5, 30), "never", "bad-model", fault_from=date(2013, 5, 25), recipe=RECIPE
+    )
+    replay = Replay(settings, tables, registry, tmp_path)
+    table = replay.run(BulkDesk(replay.flights, registry))
+    (path,) = replay.folder.glob("*-watch.json")
+    stopped = load(path)
+    assert stopped.verdict == "stop" and stopped.at <= midnight(date(2013, 5, 28))
+    assert replay.place.champion == replay.place.frozen == registry.champion().version
+    assert table.brier_change["all"].low > 0.01  # what the fault cost, while it lasted
+
+
+def test_a_service_that_is_away_is_one_clear_line(store):
+    import httpx
+
+    def away(_: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("refused")
+
+    client = httpx.Client(base_url="http://127.0.0.1:8000", transport=httpx.MockTransport(away))
+    desk = HttpDesk(client, store, patience=0.1)
+    with pytest.raises(ReplayError, match="does not answer: start it with 'mle serve'"):
+        desk.post("/v1/events", {"events": []})
+    with pytest.raises(ReplayError, match="does not take up version 7"):
+        desk.serve("7", datetime(2013, 4, 1, tzinfo=UTC))
+    with pytest.raises(ReplayError, match="holds no prediction from 2013-04-01 on"):
+        desk.served(*[datetime(2013, 4, day, tzinfo=UTC) for day in (1, 2, 3)])
+
+
+# The table and its parts
+
+
+def test_the_table_says_what_was_served_against_the_frozen_model(flights):
+    days = flights[flights.day >= "2013-04-20"].dropna(subset="disrupted")
+    rng = np.random.default_rng(0)
+    frozen, served = rng.random((2, len(days)))
+    table = month_table(days.assign(probability=served, flagged=served >= 0.5), frozen, 0.2, Costs())
+    assert list(table.index) == ["2013-04", "2013-05", "2013-06", "all"]
+    truth = days.disrupted.to_numpy("float64")
+    row = table.loc["all"]
+    assert row.brier_served == pytest.approx(np.mean((served - truth) ** 2))
+    assert row.brier_change.value == pytest.approx(row.brier_served - row.brier_frozen)
+    assert row.auc_change.value == pytest.approx(roc_auc_score(truth, served) - roc_auc_score(truth, frozen))
+    misses, false_alarms = (served < 0.5) & (truth == 1), (served >= 0.5) & (truth == 0)
+    assert row.cost_served == pytest.approx(1000 * (5 * misses.mean() + false_alarms.mean()))
+    assert row.cost_change.low < row.cost_change.value < row.cost_change.high
+
+
+def test_a_day_without_its_outcomes_is_not_compared(flights, registry):
+    model = registry.champion().model
+    days = flights[flights.day >= "2013-05-30"]
+    partly = days.assign(disrupted=days.disrupted.mask(days.day == pd.Timestamp("2013-05-31")))
+    every = daily_changes(days, model, model)
+    assert len(daily_changes(partly, model, model)) == len(every) - 1
+    assert set(every) == {0.0}
+
+
+def test_the_reference_of_the_monitor_is_forecast_by_models_that_do_not_know_it(flights):
+    past = flights[flights.day < "2013-02-15"]
+    reference = cross_fitted(past, RECIPE)
+    seen = RECIPE.train(past).predict_proba(reference)
+    target = reference.disrupted.to_numpy(bool)
+    assert roc_auc_score(target, reference.probability) < roc_auc_score(target, seen) - 0.02
+    assert set(FEATURES) <= set(reference.columns)
