@@ -44,12 +44,12 @@ def percent(axis: mpl.axis.Axis, decimals: int = 0) -> None:
     axis.set_major_formatter(PercentFormatter(1, decimals))
 
 
-def waterfall(ax: Axes, start: tuple[str, float], steps: pd.Series, end: str, colours: list[str], floor: float) -> None:
-    """Draw how a number changes in steps, one bar with its colour each, on an axis that begins at `floor`."""
+def waterfall(ax: Axes, start: tuple[str, float], steps: pd.Series, end: str, marked: int, floor: float) -> None:
+    """Draw how a number changes in steps, one bar each and the `marked` one (from 0) red; the axis begins at `floor`."""
     levels = start[1] + steps.cumsum()
     changes = ax.bar([start[0], *steps.index], [0, *steps.abs()], bottom=[0, *levels.where(steps < 0, levels - steps)])
-    for bar, colour in zip(changes[1:], colours, strict=True):
-        bar.set_color(colour)
+    for place, bar in enumerate(changes[1:]):
+        bar.set_color(RED if place == marked else SKY)
     totals = ax.bar([start[0], end], [start[1], levels.iloc[-1]], color=[GREY, BLUE])
     ax.bar_label(changes, ["", *(f"{step:+.3f}" for step in steps)], padding=3)
     ax.bar_label(totals, fmt="%.3f", padding=3)
