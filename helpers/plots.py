@@ -45,7 +45,7 @@ def percent(axis: mpl.axis.Axis, decimals: int = 0) -> None:
 
 
 def waterfall(ax: Axes, start: tuple[str, float], steps: pd.Series, end: str, marked: int, floor: float) -> None:
-    """Draw how a number changes in steps, one bar each and the `marked` one (from 0) red; the axis begins at `floor`."""
+    """Draw how a number changes in steps, one bar each, the `marked` one (from 0) red; the axis begins at `floor`."""
     levels = start[1] + steps.cumsum()
     changes = ax.bar([start[0], *steps.index], [0, *steps.abs()], bottom=[0, *levels.where(steps < 0, levels - steps)])
     for place, bar in enumerate(changes[1:]):
