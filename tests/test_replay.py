@@ -27,18 +27,21 @@ from helpers.disruption.replay import (
     ReplayError,
     Settings,
     Stream,
+    Year,
     cross_fitted,
     cut,
     daily_changes,
-    history,
     midnight,
     month_table,
-    stream_of,
+    year_of,
 )
 from helpers.disruption.retrain import Recipe, load, register, split_days
 from helpers.disruption.service import Settings as ServiceSettings
 from helpers.disruption.service import create_app
 from helpers.disruption.store import Store
+
+# MLflow 3.17 uses a way of loading that SQLAlchemy 2.1 wants to give up.
+pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated")
 
 KEY = "a key for the tests"
 RECIPE = Recipe("a new model", params={"max_iter": 40})
@@ -57,13 +60,18 @@ def tables() -> Tables:
 
 
 @pytest.fixture(scope="module")
-def stream(tables) -> Stream:
-    return stream_of(tables)
+def year(tables) -> Year:
+    return year_of(tables)
 
 
 @pytest.fixture(scope="module")
-def flights(tables) -> pd.DataFrame:
-    return history(tables)
+def stream(year) -> Stream:
+    return year.stream
+
+
+@pytest.fixture(scope="module")
+def flights(year) -> pd.DataFrame:
+    return year.flights
 
 
 @pytest.fixture(scope="module")
@@ -217,13 +225,13 @@ class Fragile:
 
 
 @pytest.fixture(scope="module")
-def in_bulk(tables, winter, tmp_path_factory) -> tuple[pd.DataFrame, Replay]:
+def in_bulk(year, winter, tmp_path_factory) -> tuple[pd.DataFrame, Replay]:
     """The table of the two days without a service, and the replay."""
     folder, version = winter
     registry = Registry(folder)
     registry.promote(version)
-    replay = Replay(SETTINGS, tables, registry, tmp_path_factory.mktemp("bulk"))
-    return replay.run(BulkDesk(replay.flights, registry)), replay
+    replay = Replay(SETTINGS, year, registry, tmp_path_factory.mktemp("bulk"))
+    return replay.run(BulkDesk(year.flights, registry)), replay
 
 
 def test_the_night_trains_and_promotes_what_passes_the_gate(in_bulk, registry):
@@ -237,13 +245,13 @@ def test_the_night_trains_and_promotes_what_passes_the_gate(in_bulk, registry):
     assert table.brier_change["2013-06"].value != 0
 
 
-def test_over_http_and_cut_off_twice_the_table_is_that_of_the_bulk(tables, registry, store, in_bulk, tmp_path):
+def test_over_http_and_cut_off_twice_the_table_is_that_of_the_bulk(tables, year, registry, store, in_bulk, tmp_path):
     expected, bulk = in_bulk
     with http_desk(tables, registry, store) as desk:
-        for hours in (9, 20):  # the second time between the promotion and the next line in the book
+        for hours in (9, 19):  # the second time after the promotion, before that was written down
             with pytest.raises(CutOff):
-                Replay(SETTINGS, tables, registry, tmp_path).run(Fragile(desk, hours))
-        replay = Replay(SETTINGS, tables, registry, tmp_path)
+                Replay(SETTINGS, year, registry, tmp_path).run(Fragile(desk, hours))
+        replay = Replay(SETTINGS, year, registry, tmp_path)
         table = replay.run(desk)
     pd.testing.assert_frame_equal(numbers(table), numbers(expected), rtol=1e-9)
     asked = cut(replay.stream, replay.start, replay.end).requests
@@ -259,37 +267,34 @@ def numbers(table: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([table.drop(columns=changes), *wide], axis="columns").astype("float64")
 
 
-def test_a_renamed_field_is_refused_and_counted_and_doubled_rows_change_no_score(tables, registry, store, tmp_path):
-    days = {"start": date(2013, 5, 30), "end": date(2013, 5, 31), "policy": "never", "recipe": RECIPE}
+def test_what_two_faults_do_to_the_service(tables, stream, registry, store):
+    since, until = midnight(date(2013, 5, 30)), midnight(date(2013, 5, 30)) + 12 * HOUR
+    asked = cut(stream, since, until).requests
     with http_desk(tables, registry, store) as desk:
-        renamed = Replay(Settings(**days, fault="schema-change"), tables, registry, tmp_path)
-        renamed.run(desk)
-        assert renamed.place.sent["refused"] == 24 * 3  # each airport's weather of each hour
-        assert renamed.place.sent["predictions"] == len(cut(renamed.stream, renamed.start, renamed.end).requests)
+        renamed = desk.play(cut(FAULTS["schema-change"](stream, since), since, until), "renamed")
+        doubled = desk.play(cut(FAULTS["doubled-rows"](stream, since), since, until), "doubled")
+        served = desk.served(since, until, until)
+    assert renamed["refused"] == 12 * 3  # each airport's weather of each hour
+    assert renamed["predictions"] == len(asked)
+    assert doubled["predictions"] == 2 * len(asked)
+    rest = cut(stream, since, until).events.kind != "observed"
+    assert (doubled["events"], renamed["events"]) == (rest.sum() + 12 * 3, rest.sum())  # a duplicate counts as taken
+    scheduled = asked.scheduled_departure < until
+    assert served.flight_id.value_counts().to_dict() == dict.fromkeys(asked.flight_id[scheduled], 3)
+    assert served.temp.isna().sum() == scheduled.sum()  # the answers without the weather
 
 
-def test_doubled_rows_are_stored_twice_and_judged_once(tables, registry, store, tmp_path):
-    days = {"start": date(2013, 5, 30), "end": date(2013, 5, 31), "policy": "never", "recipe": RECIPE}
-    with http_desk(tables, registry, store) as desk:
-        doubled = Replay(Settings(**days, fault="doubled-rows"), tables, registry, tmp_path)
-        table = doubled.run(desk)
-    sound = Replay(Settings(**days), tables, registry, tmp_path)
-    expected = sound.run(BulkDesk(sound.flights, registry))
-    assert doubled.place.sent["predictions"] == 2 * table.flights["all"]
-    pd.testing.assert_frame_equal(numbers(table), numbers(expected), rtol=1e-9)
-
-
-def test_a_bad_model_is_taken_back_within_three_days(tables, registry, tmp_path):
+def test_a_bad_model_is_taken_back_within_three_days(year, registry, tmp_path):
     settings = Settings(
         date(2013, 5, 24), date(2013, 5, 30), "never", "bad-model", fault_from=date(2013, 5, 25), recipe=RECIPE
     )
-    replay = Replay(settings, tables, registry, tmp_path)
-    table = replay.run(BulkDesk(replay.flights, registry))
+    replay = Replay(settings, year, registry, tmp_path)
+    table = replay.run(BulkDesk(year.flights, registry))
     (path,) = replay.folder.glob("*-watch.json")
     stopped = load(path)
     assert stopped.verdict == "stop" and stopped.at <= midnight(date(2013, 5, 28))
     assert replay.place.champion == replay.place.frozen == registry.champion().version
-    assert table.brier_change["all"].low > 0.01  # what the fault cost, while it lasted
+    assert table.brier_change["all"].value > 0.05  # what the fault cost, while it lasted
 
 
 def test_a_service_that_is_away_is_one_clear_line(store):

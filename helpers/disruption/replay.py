@@ -315,9 +315,10 @@ class HttpDesk:
 
     def served(self, start: datetime, end: datetime, at: datetime) -> pd.DataFrame:
         """From the store, a month at a time: a prediction's features are a JSON text there."""
-        months = [*pd.date_range(start, end, freq="MS", inclusive="neither"), pd.Timestamp(end)]
+        first_moment, end_moment = (pd.Timestamp(moment).tz_convert("UTC") for moment in (start, end))
+        months = [*pd.date_range(first_moment, end_moment, freq="MS", inclusive="neither"), end_moment]
         pieces = []
-        for first, last in zip([pd.Timestamp(start), *months], months, strict=False):
+        for first, last in zip([first_moment, *months], months, strict=False):
             scored = self.store.scored(first.to_pydatetime(), last.to_pydatetime())
             day = scored.scheduled_departure.dt.tz_convert(NEW_YORK).dt.tz_localize(None).dt.normalize()
             if len(scored):
@@ -361,6 +362,18 @@ def history(tables: Tables) -> pd.DataFrame:
     return typed(flights).sort_values(["at", "flight_id"], ignore_index=True)
 
 
+class Year(NamedTuple):
+    """A year made ready: the flights for learning (see ``history``) and what is sent."""
+
+    flights: pd.DataFrame
+    stream: Stream
+
+
+def year_of(tables: Tables) -> Year:
+    """Make a year ready; takes some seconds."""
+    return Year(history(tables), stream_of(tables))
+
+
 class BulkDesk:
     """The service without the service: features in bulk, the models called directly.
 
@@ -398,15 +411,14 @@ class BulkDesk:
 class Replay:
     """One replay: settings, what is sent, the desk, the registry, and the place where it is."""
 
-    def __init__(self, settings: Settings, tables: Tables, registry: Registry, folder: Path) -> None:
+    def __init__(self, settings: Settings, year: Year, registry: Registry, folder: Path) -> None:
         """``folder`` holds the place and the decisions. Find the champion, or train one on the days before."""
         self.settings, self.registry, self.folder = settings, registry, folder / f"replay-{settings.name}"
         self.start, self.end = midnight(settings.start), midnight(settings.end)
-        flights = history(tables)
-        self.flights = flights
-        self.before = flights[flights.scheduled_departure < self.start].drop(columns="scheduled_departure")
-        stream = stream_of(tables)
-        self.stream = stream if settings.fault is None else FAULTS[settings.fault](stream, settings.fault_start)
+        scheduled = year.flights.scheduled_departure
+        self.before = year.flights[scheduled < self.start].drop(columns="scheduled_departure")
+        fault = FAULTS.get(settings.fault)
+        self.stream = fault(year.stream, settings.fault_start) if fault else year.stream
         self.file = self.folder / "place.json"
         self.place = Place.read(self.file) or self.first_place()
 
@@ -608,27 +620,36 @@ def month_table(flights: pd.DataFrame, frozen: np.ndarray, threshold: float, cos
 def compare(flights: pd.DataFrame, frozen: np.ndarray, threshold: float, costs: Costs) -> dict[str, float | Interval]:
     """The row of one month."""
     target, served = flights.disrupted.to_numpy("float64"), flights.probability.to_numpy("float64")
-    flagged = flights.flagged.to_numpy(bool)
-    bills = [1000 * decision_costs(target, flag, *costs_of(costs)) for flag in (frozen >= threshold, flagged)]
+    flags = (frozen >= threshold, flights.flagged.to_numpy(bool))
+    bills = [1000 * decision_costs(target, flag, costs.false_alarm, costs.miss) for flag in flags]
     errors = [(probability - target) ** 2 for probability in (frozen, served)]
     return {
         "flights": len(flights),
         "disrupted": target.mean(),
         "brier_frozen": errors[0].mean(),
         "brier_served": errors[1].mean(),
-        "brier_change": bootstrap_days_mean(errors[1] - errors[0], flights.day, n_boot=1000),
+        "brier_change": mean_by_days(errors[1] - errors[0], flights.day),
         "auc_frozen": roc_auc_score(target, frozen),
         "auc_served": roc_auc_score(target, served),
-        "auc_change": bootstrap_days(auc_change, flights.day, target, frozen, served, n_boot=100),
+        "auc_change": auc_change_by_days(flights.day, target, frozen, served),
         "cost_frozen": bills[0].mean(),
         "cost_served": bills[1].mean(),
-        "cost_change": bootstrap_days_mean(bills[1] - bills[0], flights.day, n_boot=1000),
+        "cost_change": mean_by_days(bills[1] - bills[0], flights.day),
     }
 
 
-def costs_of(costs: Costs) -> tuple[float, float]:
-    """False alarm and miss, in euros."""
-    return costs.false_alarm, costs.miss
+def mean_by_days(values: np.ndarray, days: pd.Series) -> Interval:
+    """The mean, with its interval where there is more than one day."""
+    if days.nunique() < 2:
+        return Interval(float(values.mean()), np.nan, np.nan)
+    return bootstrap_days_mean(values, days, n_boot=1000)
+
+
+def auc_change_by_days(days: pd.Series, target: np.ndarray, frozen: np.ndarray, served: np.ndarray) -> Interval:
+    """The change of the ROC AUC, with its interval where there is more than one day."""
+    if days.nunique() < 2:
+        return Interval(auc_change(target, frozen, served, np.ones(len(target))), np.nan, np.nan)
+    return bootstrap_days(auc_change, days, target, frozen, served, n_boot=100)
 
 
 def auc_change(target: np.ndarray, frozen: np.ndarray, served: np.ndarray, sample_weight: np.ndarray) -> float:
