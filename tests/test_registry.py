@@ -165,6 +165,13 @@ def test_the_digest_is_the_same_on_any_machine():
     assert digest(features, [True]) == "4f88ef1cc2eb3f1db8d25d9b75c7a00c221a50984e2c90767c49276bb89855b4"
 
 
+def test_every_nan_and_both_zeros_are_one_value_to_the_digest():
+    other_nan = np.array([0x7FF8000000000001], "uint64").view("float64")[0]
+    values = [(np.nan, 0.0), (-np.nan, -0.0), (other_nan, 0.0)]
+    digests = {digest(pd.DataFrame({"temp": pair}), [True, False]) for pair in values}
+    assert len(digests) == 1
+
+
 def test_the_commit_is_named_and_outside_of_git_it_is_unknown(monkeypatch):
     assert re.fullmatch("[0-9a-f]{40}(-dirty)?|unknown", git_commit())
     monkeypatch.setenv("GIT_DIR", os.devnull)
