@@ -1,6 +1,5 @@
 """`mle`: the learner's and the author's commands. Each command imports what it needs, so that `--help` is quick."""
 
-import asyncio
 import os
 import subprocess
 import sys
@@ -57,6 +56,7 @@ def main() -> None:
     except (FileExistsError, NotADirectoryError) as error:
         code = _refuse(f"{error.filename} is in the way of a folder that is needed: move it")
     except KeyboardInterrupt:
+        err.print("mle: interrupted; every file is whole")
         code = INTERRUPTED
     sys.exit(code or 0)
 
@@ -124,7 +124,7 @@ def check(stem: StemArgument) -> None:
 
     lesson = _written(stem)
     with _one_line(notebooks.NotebookError), out.status(f"Running {lesson.exercise.as_posix()} ..."):
-        verdicts = notebooks.verdicts(asyncio.run(notebooks.run(ROOT / lesson.exercise, as_learner=True)))
+        verdicts = notebooks.verdicts(notebooks.complete(notebooks.run(ROOT / lesson.exercise, as_learner=True)))
     for verdict in verdicts:
         out.print(f"[{STYLES[verdict.status]}]{verdict.exercise}  {verdict.status}[/]")
         if verdict.status != "done":

@@ -1,6 +1,5 @@
 """Building: the same bytes twice, the exercise from the solution, and old files kept when anything goes wrong."""
 
-import asyncio
 import shutil
 import subprocess
 import sys
@@ -122,7 +121,7 @@ def test_the_exercise_holds_the_task_and_not_the_answer(root):
 
 def test_a_derived_exercise_is_not_attempted_and_a_solved_one_done(root):
     for path, status in (("exercises/24_toy.ipynb", "not attempted"), ("solutions/24_toy.ipynb", "done")):
-        ran = asyncio.run(notebooks.run(root / path, as_learner=True))
+        ran = notebooks.complete(notebooks.run(root / path, as_learner=True))
         assert [verdict.status for verdict in notebooks.verdicts(ran)] == [status]
 
 
@@ -153,7 +152,7 @@ def test_a_cell_that_takes_too_long_is_named(root, monkeypatch):
     path = root / "notebooks/24_toy.ipynb"
     path.write_text(path.read_text().replace("1 + 1", "while True: pass"))
     with pytest.raises(NotebookError, match="code cell 1 of 1 failed"):
-        asyncio.run(notebooks.run(path))
+        notebooks.complete(notebooks.run(path))
 
 
 def test_an_answer_in_the_exercise_is_kept_before_it_is_replaced(root):

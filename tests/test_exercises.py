@@ -1,7 +1,6 @@
 """The checks are fair and strict: each accepts its solution, refuses the mistakes, and waits for an unsolved task."""
 
 import ast
-import asyncio
 from collections import Counter
 from typing import Any
 
@@ -41,7 +40,7 @@ def test_a_stored_solution_shows_that_it_is_done(lesson):
 @pytest.mark.parametrize("lesson", LESSONS, ids=lesson_name)
 def test_an_unsolved_exercise_is_not_attempted_in_its_check_cells_and_fails_nowhere(lesson, tmp_path, monkeypatch):
     monkeypatch.setenv("MLE_PROGRESS", str(tmp_path))
-    ran = asyncio.run(notebooks.run(ROOT / lesson.exercise, as_learner=True))
+    ran = notebooks.complete(notebooks.run(ROOT / lesson.exercise, as_learner=True))
     verdicts = notebooks.verdicts(ran)
     assert [verdict.exercise for verdict in verdicts] == [task.exercise for task in tasks(lesson)]
     assert {verdict.status for verdict in verdicts} == {"not attempted"}

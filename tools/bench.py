@@ -6,7 +6,6 @@ Exits 1 when a lesson needs more than 60 s or 2 GB. Seconds depend on the machin
 them with the machine, or compare two notebooks of one run.
 """
 
-import asyncio
 import sys
 import threading
 import time
@@ -44,7 +43,7 @@ def measure(path: Path) -> tuple[float, float]:
     """Return the seconds and the peak gigabytes of running one notebook."""
     with PeakMemory() as peak:
         start = time.perf_counter()
-        asyncio.run(notebooks.run(path))
+        notebooks.complete(notebooks.run(path))
         seconds = time.perf_counter() - start
     return seconds, peak.bytes / 2**30
 

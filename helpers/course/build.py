@@ -27,7 +27,7 @@ def build(curriculum: Curriculum, lessons: list[Lesson], root: Path, jobs: int, 
     at the end in a `BuildError`; the others are written.
     """
     with _alone():
-        failures = asyncio.run(_run_all(lessons, root, jobs, say))
+        failures = notebooks.complete(_run_all(lessons, root, jobs, say))
         for lesson in lessons:
             failures += _attempt(lambda lesson=lesson: _derive(lesson, root, say))
         failures += _attempt(lambda: _write_readme(curriculum, root, say))

@@ -3,12 +3,15 @@
 The notebook is the source. Building one twice gives the same bytes: no times, no versions, stable cell ids.
 """
 
+import asyncio
 import hashlib
 import os
 import re
-from collections.abc import Iterator
+import subprocess
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import nbformat
 from nbclient import NotebookClient
@@ -39,6 +42,9 @@ ENVIRONMENT = {
 }
 # Nobody's progress shows in a stored output, and building or testing is not doing the exercises.
 UNRECORDED = {"MLE_RECORD": "no"}
+
+
+T = TypeVar("T")
 
 
 class NotebookError(Exception):
@@ -150,12 +156,27 @@ async def run(path: Path, *, as_learner: bool = False) -> NotebookNode:
         store_widget_state=False,
         resources={"metadata": {"path": str(path.parent)}},
     )
-    recorded = {} if as_learner else UNRECORDED
+    settings = os.environ | ENVIRONMENT | ({} if as_learner else UNRECORDED)
     try:
-        await client.async_execute(env=os.environ | ENVIRONMENT | recorded, cwd=str(path.parent))
+        # What a cell writes to standard error is an output; what a dying kernel says of itself helps nobody.
+        await client.async_execute(env=settings, cwd=str(path.parent), stderr=subprocess.DEVNULL)
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
         raise NotebookError(_failure(path, notebook, error)) from None
     return normalise(notebook)
+
+
+class _Loop(asyncio.SelectorEventLoop):
+    """A loop that leaves Ctrl-C to Python: nbclient would take it over and end in a traceback."""
+
+    def add_signal_handler(self, sig: int, callback: Callable, *args: object) -> None:
+        """Refuse, as outside the main thread, which nbclient understands."""
+        raise RuntimeError("signals are handled by asyncio.Runner")
+
+
+def complete(work: Coroutine[None, None, T]) -> T:
+    """Run a coroutine that runs notebooks; Ctrl-C ends their kernels and raises `KeyboardInterrupt`."""
+    with asyncio.Runner(loop_factory=_Loop) as runner:
+        return runner.run(work)
 
 
 def _normal_cell(cell: NotebookNode) -> NotebookNode:
