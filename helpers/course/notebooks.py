@@ -39,6 +39,8 @@ ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
     "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+    # A fresh kernel starts twice as fast when the libraries that it imports may stay compiled.
+    "PYTHONDONTWRITEBYTECODE": "",
 }
 # Nobody's progress shows in a stored output, and building or testing is not doing the exercises.
 UNRECORDED = {"MLE_RECORD": "no"}
