@@ -1,5 +1,7 @@
 """The replay sends each thing once and in time, goes on where it was cut off, and judges what was served."""
 
+import io
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
@@ -9,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from fastapi.testclient import TestClient
+from rich.console import Console
 from sklearn.metrics import roc_auc_score
 
 from helpers.data import Tables, load_tables
@@ -33,6 +36,8 @@ from helpers.disruption.replay import (
     daily_changes,
     midnight,
     month_table,
+    progress_bar,
+    rich_table,
     year_of,
 )
 from helpers.disruption.retrain import Recipe, load, register, split_days
@@ -330,6 +335,27 @@ def test_the_table_says_what_was_served_against_the_frozen_model(flights):
     misses, false_alarms = (served < 0.5) & (truth == 1), (served >= 0.5) & (truth == 0)
     assert row.cost_served == pytest.approx(1000 * (5 * misses.mean() + false_alarms.mean()))
     assert row.cost_change.low < row.cost_change.value < row.cost_change.high
+
+
+def test_the_table_and_the_bar_can_be_read_in_a_terminal(in_bulk, year, registry, tmp_path):
+    table, _ = in_bulk
+    console = Console(width=140, record=True)
+    console.print(rich_table(table))
+    with progress_bar(Console(file=io.StringIO())) as bar:
+        days = Settings(date(2013, 5, 30), date(2013, 5, 31), "never", recipe=RECIPE)
+        Replay(days, year, registry, tmp_path).run(BulkDesk(year.flights, registry), bar)
+        assert bar.finished
+    lines = console.export_text()
+    row = table.loc["all"]
+    assert f"{row.brier_frozen:.4f} to {row.brier_served:.4f} [{row.brier_change.low:+.4f}" in lines
+    assert f"{row.flights:,}" in lines and "(one day)" in lines
+
+
+def test_a_replay_in_slow_motion_takes_its_time(year, registry, tmp_path):
+    settings = Settings(date(2013, 5, 30), date(2013, 5, 31), "never", speed=86_400, recipe=RECIPE)
+    start = time.monotonic()
+    Replay(settings, year, registry, tmp_path).run(BulkDesk(year.flights, registry))
+    assert time.monotonic() - start >= 1  # a day of 86,400 seconds
 
 
 def test_a_day_without_its_outcomes_is_not_compared(flights, registry):

@@ -28,8 +28,11 @@ import numpy as np
 import pandas as pd
 from pydantic import TypeAdapter
 from pydantic_core import to_json
+from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
+from rich.table import Table as RichTable
 from sklearn.metrics import roc_auc_score
 
 from helpers.data import Tables
@@ -63,6 +66,7 @@ COOL_DOWN = pd.Timedelta(days=3)  # events after the last hour: the outcomes of 
 MOST_ITEMS = 1_000  # of a request to the service
 CANARY_DAYS = 14
 USUAL_SPREAD = 0.01  # of the daily changes of the Brier score between two models, median of the gates of 2013
+SHOWN = (("brier", 4), ("auc", 3), ("cost", 0))  # measures of the table and their digits
 ENDS = ("arrived", "cancelled", "diverted")
 
 
@@ -658,8 +662,29 @@ def auc_change(target: np.ndarray, frozen: np.ndarray, served: np.ndarray, sampl
     return aucs[1] - aucs[0]
 
 
-def progress_bar() -> Bar:
-    """A bar with the simulated day."""
-    return Bar(
-        TextColumn("{task.fields[day]}"), BarColumn(), TextColumn("{task.percentage:.0f}%"), TimeRemainingColumn()
-    )
+def rich_table(table: pd.DataFrame) -> RichTable:
+    """The table for the terminal: frozen, as served, and the change with its interval."""
+    shown = RichTable(title="Frozen model against what was served (change with 95 % interval over days)")
+    for name in ("month", "flights", "disrupted", "Brier score", "ROC AUC", "euros per 1,000"):
+        shown.add_column(name, justify="right")
+    for month, row in table.iterrows():
+        scores = [
+            f"{row[f'{name}_frozen']:.{digits}f} to {served_in_words(row, name, digits)}" for name, digits in SHOWN
+        ]
+        # Brackets would be taken for markup.
+        shown.add_row(month, f"{row.flights:,}", f"{row.disrupted:.1%}", *map(escape, scores))
+    return shown
+
+
+def served_in_words(row: pd.Series, name: str, digits: int) -> str:
+    """What was served and the interval of the change, such as ``0.1708 [-0.0240, -0.0080]``."""
+    change, served = row[f"{name}_change"], f"{row[f'{name}_served']:.{digits}f}"
+    if np.isnan(change.low):
+        return f"{served} (one day)"
+    return f"{served} [{change.low:+.{digits}f}, {change.high:+.{digits}f}]"
+
+
+def progress_bar(console: Console | None = None) -> Bar:
+    """A bar with the simulated hour."""
+    day, share = TextColumn("{task.fields[day]}"), TextColumn("{task.percentage:.0f}%")
+    return Bar(day, BarColumn(), share, TimeRemainingColumn(), console=console)
