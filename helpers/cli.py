@@ -5,6 +5,8 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
 from textwrap import indent
 from typing import TYPE_CHECKING, Annotated
 
@@ -180,6 +182,86 @@ def test(stems: StemsArgument = None) -> None:
     paths = [path.as_posix() for lesson in lessons for path in (lesson.notebook, lesson.solution)]
     command = [sys.executable, "-m", "pytest", "-n", "2", "--dist", "loadscope", *paths]
     raise typer.Exit(subprocess.run(command, cwd=ROOT, env=os.environ | ENVIRONMENT | UNRECORDED).returncode)
+
+
+@app.command()
+def train(
+    until: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="Learn from the days before this one.")] = (
+        datetime(2013, 4, 1)
+    ),
+    kind: Annotated[str, typer.Option(help="logistic, boosting or network.")] = "boosting",
+) -> None:
+    """Train a model of disruption, keep it in the registry and make it the champion."""
+    from helpers.data import DataFileError, load_tables
+    from helpers.disruption.contract import mended
+    from helpers.disruption.registry import Registry
+    from helpers.disruption.replay import history, midnight
+    from helpers.disruption.retrain import NotEnoughDays, Recipe, register, split_days
+
+    if kind not in ("logistic", "boosting", "network"):
+        raise Refusal(f"there is no model {kind!r}: choose logistic, boosting or network")
+    with _one_line(DataFileError):
+        tables = load_tables(until.year)
+    with _one_line(NotEnoughDays), out.status(f"Training on the days before {until:%d %B %Y} ..."):
+        flights = history(mended(tables)).drop(columns="scheduled_departure")
+        before = flights[flights.day < until]
+        split = split_days(before, midnight(until.date()).to_pydatetime())
+        registry = Registry(_home() / "registry")
+        version = registry.promote(register(registry, before, split, Recipe(f"{kind} until {until:%Y-%m-%d}", kind)))
+    out.print(registry.champion().card.to_markdown(), markup=False, soft_wrap=True)
+    out.print(f"Version {version} is the champion. `mle serve` answers with it.")
+
+
+@app.command()
+def serve(
+    port: Annotated[int, typer.Option(min=1024, max=65535, help="The port on 127.0.0.1.")] = 8000,
+    year: Annotated[int, typer.Option(help="Whose schedule the service knows: 2013 or 2023.")] = 2013,
+) -> None:
+    """Serve predictions on this machine, with a page at / to look at them."""
+    from helpers.course.lab import free_port
+    from helpers.data import DataFileError, load_tables
+    from helpers.disruption.contract import flight_plans, mended
+    from helpers.disruption.features import OperationsState
+    from helpers.disruption.registry import Registry, RegistryError
+    from helpers.disruption.service import Settings, api_key, create_app
+    from helpers.disruption.service import serve as answer
+    from helpers.disruption.store import Store, StoreError
+
+    if free_port(port) != port:
+        raise Refusal(f"port {port} is taken: give another one with --port")
+    with _one_line(DataFileError, RegistryError, StoreError):
+        registry, store = Registry(_home() / "registry"), Store(_home() / "store.db")
+        if not registry.champions():
+            raise Refusal("there is no model to serve yet: `mle train` makes one")
+        tables = mended(load_tables(year))
+    plans = flight_plans(tables)
+    settings = Settings(api_key=api_key(_home()), port=port)
+    service = create_app(registry, store, OperationsState(plans, tables.airports), settings, plans)
+    err.print(f"Serving on http://127.0.0.1:{port}/ ; stop it with Ctrl-C.")
+    answer(service, settings)
+
+
+@app.command()
+def promote(version: Annotated[str, typer.Argument(metavar="VERSION", help="A version in the registry.")]) -> None:
+    """Make a version the champion; a running service takes it over within a second."""
+    from helpers.disruption.registry import Registry, RegistryError
+
+    with _one_line(RegistryError):
+        out.print(f"Version {Registry(_home() / 'registry').promote(version)} is the champion.")
+
+
+@app.command()
+def rollback() -> None:
+    """Make the champion before this one champion again; a running service takes it over within a second."""
+    from helpers.disruption.registry import Registry, RegistryError
+
+    with _one_line(RegistryError):
+        out.print(f"Version {Registry(_home() / 'registry').rollback()} is the champion again.")
+
+
+def _home() -> Path:
+    """Return where the running system keeps its registry and its store."""
+    return Path(os.environ.get("MLE_HOME", ROOT / ".mle"))
 
 
 def _curriculum() -> "Curriculum":

@@ -65,6 +65,8 @@ def page() -> Iterator[Page]:
 
 
 def run_all(page: Page) -> None:
+    # What is run before the kernel has answered is lost.
+    expect(page.locator(".jp-Notebook-ExecutionIndicator")).to_have_attribute("data-status", "idle")
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
 

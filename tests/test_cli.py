@@ -43,10 +43,17 @@ def mle(*arguments: str, **environment: str) -> subprocess.CompletedProcess:
         (["lab", "--port", "eighty"], "--port"),
         (["lab", "--port", "80"], "--port"),
         (["status", "--verbose"], "--verbose"),
+        (["train", "--kind", "oracle"], "choose logistic, boosting or network"),
+        (["train", "--until", "spring"], "--until"),
+        (["train", "--until", "2019-01-01"], "2013"),
+        (["serve", "--port", "80"], "--port"),
+        (["serve"], "`mle train` makes one"),
+        (["promote", "7"], "there is no '7' in the registry"),
+        (["rollback"], "no earlier champion"),
     ],
 )
-def test_a_wrong_argument_gets_one_line(arguments, says):
-    result = mle(*arguments)
+def test_a_wrong_argument_gets_one_line(arguments, says, tmp_path):
+    result = mle(*arguments, MLE_HOME=str(tmp_path))
     assert result.returncode == 2 and result.stdout == ""
     assert result.stderr.count("\n") == 1 and result.stderr.startswith("mle: ") and says in result.stderr
 

@@ -16,7 +16,7 @@ from helpers.disruption.store import Store
 from tests.serving import BASE, KEY, serving
 
 SEARCH = settings(
-    max_examples=240, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
+    max_examples=300, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
 )
 
 

@@ -222,6 +222,7 @@ class Boosting(Candidate):
             max_leaf_nodes=self.max_leaf_nodes,
             min_samples_leaf=self.min_samples_leaf,
             early_stopping=False,
+            random_state=0,  # above 200,000 rows the bins are made from a random sample
             categorical_features=list(range(len(self.encoder.codes))),
         )
         self.trees.fit(matrix, outcome)
