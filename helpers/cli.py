@@ -53,10 +53,11 @@ def main() -> None:
         code = _refuse(error.format_message())
     except Refusal as error:
         code = _refuse(str(error))
-    except PermissionError as error:
-        code = _refuse(f"no permission to write {error.filename}: make it writable, or copy the course elsewhere")
-    except (FileExistsError, NotADirectoryError) as error:
-        code = _refuse(f"{error.filename} is in the way of a folder that is needed: move it")
+    except OSError as error:
+        if error.filename is None:
+            raise
+        mend = "make it writable, or copy the course to a folder of your own"
+        code = _refuse(f"{error.filename} cannot be used ({error.strerror}): {mend}")
     except KeyboardInterrupt:
         err.print("mle: interrupted; every file is whole")
         code = INTERRUPTED

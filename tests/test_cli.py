@@ -134,6 +134,16 @@ def test_a_folder_that_cannot_be_written_gets_one_line(tmp_path):
     assert "mend  progress" in result.stdout and "MLE_PROGRESS" in result.stdout and "Traceback" not in result.stderr
 
 
+@pytest.mark.parametrize("command", ["build", "reset"])
+def test_where_nothing_can_be_kept_nothing_is_begun(command, tmp_path):
+    blocked = tmp_path / "file"
+    blocked.write_text("a file where a folder is wanted")
+    before = (ROOT / FIRST.exercise).read_bytes()
+    result = mle(command, FIRST.stem, MLE_PROGRESS=str(blocked))
+    assert result.returncode == 2 and result.stderr.count("\n") == 1 and "cannot be used" in result.stderr
+    assert (ROOT / FIRST.exercise).read_bytes() == before
+
+
 def test_a_port_that_is_taken_is_passed_over():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
