@@ -221,12 +221,13 @@ def serve(
     """Serve predictions on this machine, with a page at / to look at them."""
     from helpers.course.lab import free_port
     from helpers.data import DataFileError, load_tables
-    from helpers.disruption.contract import flight_plans, mended
+    from helpers.disruption.contract import mended
     from helpers.disruption.features import OperationsState
     from helpers.disruption.registry import Registry, RegistryError
     from helpers.disruption.service import Settings, api_key, create_app
     from helpers.disruption.service import serve as answer
     from helpers.disruption.store import Store, StoreError
+    from helpers.disruption.stream import flight_plans
 
     if free_port(port) != port:
         raise Refusal(f"port {port} is taken: give another one with --port")

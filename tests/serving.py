@@ -10,12 +10,13 @@ import pandas as pd
 from fastapi.testclient import TestClient
 
 from helpers.data import Tables, load_tables
-from helpers.disruption.contract import Event, FlightPlan, as_events, as_plans, events, flight_plans
 from helpers.disruption.features import OperationsState, build_features, disrupted
+from helpers.disruption.messages import Event, FlightPlan
 from helpers.disruption.model import train
 from helpers.disruption.registry import Bundle, Sample, make_card
 from helpers.disruption.service import Settings, create_app
 from helpers.disruption.store import Store
+from helpers.disruption.stream import as_events, as_plans, events, flight_plans
 
 KEY = "a key for the tests"
 BASE = "http://127.0.0.1:8000"

@@ -9,26 +9,10 @@ import pytest
 from pydantic import ValidationError
 
 from helpers.data import Tables, load_tables
-from helpers.disruption.contract import (
-    EVENT,
-    SCHEMAS,
-    WEATHER_RANGES,
-    Arrived,
-    FlightPlan,
-    PredictionRequest,
-    WholeFileFault,
-    as_events,
-    as_plans,
-    events,
-    flight_plans,
-    mended,
-    scheduled_arrival,
-    scheduled_departure,
-    validate,
-    with_local_hours,
-    with_true_utc,
-)
+from helpers.disruption.contract import SCHEMAS, WholeFileFault, mended, validate, with_local_hours, with_true_utc
 from helpers.disruption.features import OPERATIONS, SCHEDULE, WEATHER, build_features
+from helpers.disruption.messages import EVENT, WEATHER_RANGES, Arrived, FlightPlan, PredictionRequest
+from helpers.disruption.stream import as_events, as_plans, events, flight_plans, scheduled_arrival, scheduled_departure
 
 PLAN = {
     "carrier": "UA",

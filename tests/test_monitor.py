@@ -18,9 +18,12 @@ from sklearn.metrics import brier_score_loss, roc_auc_score
 
 from helpers.data import load_tables
 from helpers.disruption import monitor as module
-from helpers.disruption.contract import HORIZON, scheduled_departure
+from helpers.disruption import monitor_counts as counts
+from helpers.disruption import monitor_report
 from helpers.disruption.features import OPERATIONS, SCHEDULE, WEATHER, build_features, disrupted
-from helpers.disruption.monitor import Monitor, alarm_table, report, served_from_store, textbook_alarms
+from helpers.disruption.messages import HORIZON
+from helpers.disruption.monitor import Monitor, served_from_store, textbook_alarms
+from helpers.disruption.stream import scheduled_departure
 from helpers.metrics import cost_per_1000, expected_calibration_error, population_stability_index
 
 FEATURES = [*SCHEDULE, *WEATHER, *OPERATIONS]
@@ -43,7 +46,7 @@ def served() -> pd.DataFrame:
     tables = load_tables(2013)
     features, truth = build_features(tables), disrupted(tables.flights)
     at = scheduled_departure(tables.flights) - HORIZON
-    week = (module.local_day(at) - pd.Timestamp("2013-01-01")).dt.days // 7
+    week = (counts.local_day(at) - pd.Timestamp("2013-01-01")).dt.days // 7
     learnt = week % 3 == 0
     model = HistGradientBoostingClassifier(
         max_iter=60, max_leaf_nodes=15, min_samples_leaf=200, early_stopping=False, categorical_features="from_dtype"
@@ -67,11 +70,11 @@ def monitor(reference: pd.DataFrame) -> Monitor:
 
 
 @pytest.fixture(scope="module")
-def held_out(served: pd.DataFrame, monitor: Monitor) -> module.Days:
+def held_out(served: pd.DataFrame, monitor: Monitor) -> counts.Days:
     """As many days again, from the weeks between: nothing has changed but chance."""
     rows = served[served.week % 3 == HELD_OUT]
-    days = pd.DatetimeIndex(sorted(module.local_day(rows["at"]).unique()))
-    return module.count_days(rows, module.moments(None), monitor.layout, days)
+    days = pd.DatetimeIndex(sorted(counts.local_day(rows["at"]).unique()))
+    return counts.count_days(rows, module.moments(None), monitor.layout, days)
 
 
 @pytest.fixture
@@ -81,7 +84,7 @@ def week(served: pd.DataFrame) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def july(served: pd.DataFrame) -> pd.DataFrame:
-    return served[module.local_day(served["at"]).between("2013-07-01", "2013-07-31")]
+    return served[counts.local_day(served["at"]).between("2013-07-01", "2013-07-31")]
 
 
 def rings(table: pd.DataFrame, subject: str) -> set[str]:
@@ -104,7 +107,7 @@ def test_the_counts_give_the_statistics_that_the_rows_give(monitor, reference, j
     expected = {
         "auc": roc_auc_score(truth, forecast),
         "brier": brier_score_loss(truth, forecast),
-        "calibration_error": expected_calibration_error(truth, forecast, module.CALIBRATION_BINS),
+        "calibration_error": expected_calibration_error(truth, forecast, counts.CALIBRATION_BINS),
         "calibration_gap": forecast.mean() - truth.mean(),
         "cost_per_1000": cost_per_1000(truth, july.flagged, 1, 5),
     }
@@ -123,7 +126,7 @@ def test_the_psi_of_a_feature_is_that_of_the_metrics(monitor, reference, july, n
 def test_the_ks_distance_is_exact_to_a_cell(monitor, reference, july, name):
     value = one(monitor.judge(monitor.count(july), [31]), name, "ks").value
     exact = ks_2samp(reference[name].dropna(), july[name].dropna(), method="asymp").statistic
-    assert exact - 2 / module.CELLS <= value <= exact + 1e-12
+    assert exact - 2 / counts.CELLS <= value <= exact + 1e-12
 
 
 def test_a_slice_is_judged_by_its_own_rows(monitor, july):
@@ -135,7 +138,7 @@ def test_a_slice_is_judged_by_its_own_rows(monitor, july):
 
 def test_latency_quantiles_are_exact_to_a_cell(monitor, july):
     table = monitor.judge(monitor.count(july), [31])
-    for statistic, q in module.LATENCY_QUANTILES.items():
+    for statistic, q in counts.LATENCY_QUANTILES.items():
         exact = july.milliseconds.quantile(q)
         assert exact <= one(table, "requests", statistic).value <= 1.06 * exact
 
@@ -268,7 +271,7 @@ def test_a_column_that_is_gone(monitor, week, name):
 
 
 def test_a_day_without_a_request(monitor, week):
-    day = module.local_day(week["at"])
+    day = counts.local_day(week["at"])
     table = monitor.check(week[day != day.unique()[3]])
     silent = table[(table.start == day.unique()[3]) & (table.days == 1)]
     assert rings(silent, "requests") == {"volume"}
@@ -277,7 +280,7 @@ def test_a_day_without_a_request(monitor, week):
 def test_refused_and_slow_requests(monitor, week):
     slow = week.assign(milliseconds=week.milliseconds * 4)
     table = monitor.check(slow, refused=week["at"].iloc[:50])
-    assert rings(table, "requests") == {"refused_share", *module.LATENCY_QUANTILES}
+    assert rings(table, "requests") == {"refused_share", *counts.LATENCY_QUANTILES}
 
 
 def test_a_bad_model(monitor, week):
@@ -338,7 +341,7 @@ def test_the_frame_of_the_store_can_be_read(monitor, week):
 
 
 def test_the_report_needs_no_network_and_names_the_alarms(monitor, week):
-    page = report(monitor, week.assign(model_version="<7>").drop(columns="pressure"))
+    page = monitor_report.report(monitor, week.assign(model_version="<7>").drop(columns="pressure"))
     assert page.count('src="data:image/png;base64,') == page.count("<img") == 7
     assert not re.search(r"(?:src|href)=\"(?!data:)|<script|@import|url\(", page)
     assert "&lt;7&gt;" in page and "$" not in re.sub(r"base64,[^\"]*", "", page)
@@ -346,7 +349,7 @@ def test_the_report_needs_no_network_and_names_the_alarms(monitor, week):
 
 
 def test_the_worst_alarm_stands_first(monitor, week):
-    table = alarm_table(monitor.check(pd.concat([week, week])))
+    table = monitor_report.alarm_table(monitor.check(pd.concat([week, week])))
     assert table.statistic.iloc[0] == "repeated_share"
     assert table.windows.iloc[0] == 7
     assert not table.duplicated(["days", "group", "subject", "statistic"]).any()
@@ -354,7 +357,7 @@ def test_the_worst_alarm_stands_first(monitor, week):
 
 @pytest.fixture
 def exposition(monitor: Monitor, week: pd.DataFrame) -> str:
-    return module.exposition(monitor.check(week), pd.Timestamp("2013-07-09", tz="UTC"))
+    return monitor_report.exposition(monitor.check(week), pd.Timestamp("2013-07-09", tz="UTC"))
 
 
 def names(text: str) -> set[str]:
@@ -373,26 +376,26 @@ def test_the_gauges_hold_the_last_window_of_each_length(monitor, week, expositio
 
 def test_rules_and_dashboard_ask_for_series_that_there_are(exposition):
     there = names(exposition)
-    assert names(module.dashboard()) <= there
-    assert names(module.alert_rules()) - {"mle_monitor"} <= there
+    assert names(monitor_report.dashboard()) <= there
+    assert names(monitor_report.alert_rules()) - {"mle_monitor"} <= there
 
 
 def test_each_alert_says_what_to_do():
-    rules = yaml.safe_load(module.alert_rules())["groups"][0]["rules"]
+    rules = yaml.safe_load(monitor_report.alert_rules())["groups"][0]["rules"]
     alerts = [rule for rule in rules if "alert" in rule]
     assert {rule["labels"]["severity"] for rule in alerts} == {"page", "ticket"}
     assert all(rule["annotations"]["summary"] and rule["annotations"]["action"] for rule in alerts)
 
 
 def test_the_dashboard_is_one_that_grafana_can_lay_out(exposition):
-    board = json.loads(module.dashboard())
+    board = json.loads(monitor_report.dashboard())
     panels, variables = board["panels"], {one["name"] for one in board["templating"]["list"]}
     assert len({panel["id"] for panel in panels}) == len(panels)
     places = [(x, y) for panel in panels for x, y in squares(panel["gridPos"])]
     assert len(set(places)) == len(places) and max(x for x, _ in places) < 24
-    assert set(re.findall(r"\$\{?(\w+)", module.dashboard())) == variables
+    assert set(re.findall(r"\$\{?(\w+)", monitor_report.dashboard())) == variables
     statistics = set(re.findall(r'statistic="(\w+)"', exposition))
-    for asked in re.findall(r'statistic=~?\\"([^"\\]+)\\"', module.dashboard()):
+    for asked in re.findall(r'statistic=~?\\"([^"\\]+)\\"', monitor_report.dashboard()):
         assert any(re.fullmatch(asked, statistic) for statistic in statistics), asked
 
 
@@ -410,7 +413,7 @@ def promtool(*arguments: str | Path, text: str | None = None) -> str:
 
 @pytest.mark.skipif(not PROMTOOL, reason="no promtool on this machine (Debian's package prometheus has it)")
 def test_promtool_accepts_the_rules_and_the_gauges(exposition):
-    assert "SUCCESS: 7 rules found" in promtool("check", "rules", module.RULES)
+    assert "SUCCESS: 7 rules found" in promtool("check", "rules", monitor_report.RULES)
     assert promtool("check", "metrics", text=exposition) == ""
 
 
@@ -435,7 +438,7 @@ def test_an_alert_fires_in_prometheus_when_a_value_is_out_of_its_limits(tmp_path
     ]
     case = {"interval": "1m", "input_series": given, "promql_expr_test": query}
     file = tmp_path / "case.yml"
-    file.write_text(yaml.safe_dump({"rule_files": [str(module.RULES)], "tests": [case]}), "utf-8")
+    file.write_text(yaml.safe_dump({"rule_files": [str(monitor_report.RULES)], "tests": [case]}), "utf-8")
     assert "SUCCESS" in promtool("test", "rules", file)
 
 

@@ -14,21 +14,7 @@ from hypothesis import strategies as st
 
 from helpers.data import Tables, load_tables
 from helpers.disruption import features as module
-from helpers.disruption.contract import (
-    Arrived,
-    Cancelled,
-    Departed,
-    Diverted,
-    Event,
-    FlightPlan,
-    Observed,
-    as_events,
-    as_plans,
-    events,
-    flight_plans,
-    mended,
-    validate,
-)
+from helpers.disruption.contract import mended, validate
 from helpers.disruption.features import (
     CATEGORIES,
     HORIZON,
@@ -37,6 +23,8 @@ from helpers.disruption.features import (
     UnknownFlight,
     build_features,
 )
+from helpers.disruption.messages import Arrived, Cancelled, Departed, Diverted, Event, FlightPlan, Observed
+from helpers.disruption.stream import as_events, as_plans, events, flight_plans
 
 
 def month_with_margin(tables: Tables, month: int, days: int = 1) -> Tables:

@@ -15,7 +15,6 @@ from rich.console import Console
 from sklearn.metrics import roc_auc_score
 
 from helpers.data import Tables, load_tables
-from helpers.disruption.contract import flight_plans
 from helpers.disruption.features import OperationsState
 from helpers.disruption.model import Costs
 from helpers.disruption.registry import Registry
@@ -44,6 +43,7 @@ from helpers.disruption.retrain import Recipe, load, register, split_days
 from helpers.disruption.service import Settings as ServiceSettings
 from helpers.disruption.service import create_app
 from helpers.disruption.store import Store
+from helpers.disruption.stream import flight_plans
 
 # MLflow 3.17 uses a way of loading that SQLAlchemy 2.1 wants to give up.
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated")

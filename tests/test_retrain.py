@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 
 from helpers.data import load_tables
-from helpers.disruption.contract import scheduled_departure
 from helpers.disruption.features import build_features, disrupted
 from helpers.disruption.model import train
 from helpers.disruption.retrain import (
@@ -35,6 +34,7 @@ from helpers.disruption.retrain import (
     split_days,
     watch,
 )
+from helpers.disruption.stream import scheduled_departure
 
 AT = datetime(2013, 6, 1, 4, tzinfo=UTC)  # midnight in New York
 TRAINED = (date(2013, 1, 1), date(2013, 4, 30))

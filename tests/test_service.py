@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
-from helpers.disruption.contract import Cancelled
+from helpers.disruption.messages import Cancelled
 from helpers.disruption.registry import RegistryError
 from helpers.disruption.service import JsonLines, Settings, api_key
 from helpers.disruption.store import Store, StoreError, StoreFull

@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 import sqlalchemy as sa
 
-from helpers.disruption.contract import Arrived, Cancelled, Departed, Diverted, Observed
+from helpers.disruption.messages import Arrived, Cancelled, Departed, Diverted, Observed
 from helpers.disruption.store import SCHEMA, Outcome, Prediction, Store, StoreError, StoreFull
 
 NOON = datetime(2013, 7, 1, 16, tzinfo=UTC)

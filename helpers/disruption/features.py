@@ -59,7 +59,7 @@ import pandas as pd
 from pandas.tseries.holiday import USFederalHolidayCalendar
 
 from helpers.data import Tables
-from helpers.disruption.contract import (
+from helpers.disruption.messages import (
     HORIZON,
     OBSERVATION_DELAY,
     ORIGINS,
@@ -68,14 +68,15 @@ from helpers.disruption.contract import (
     FlightEvent,
     FlightPlan,
     Observed,
+)
+from helpers.disruption.stream import (
+    NEW_YORK,
     clock_minutes,
     minutes,
     scheduled_arrival,
     scheduled_departure,
     time_zones,
 )
-
-NEW_YORK = ZoneInfo("America/New_York")
 
 CATEGORIES = ("origin", "dest", "carrier")
 SCHEDULE = (
@@ -289,7 +290,7 @@ class UnknownFlight(LookupError):
 class OperationsState:
     """What is known at each moment of flights and weather, told by a stream of events.
 
-    ``plans`` is the schedule, as ``contract.flight_plans`` makes it; ``airports`` gives the time zones. Events may
+    ``plans`` is the schedule, as ``stream.flight_plans`` makes it; ``airports`` gives the time zones. Events may
     come late, twice and in any order: each is placed in time by its ``at``, and the state is the same. Of two
     reports of one thing (one flight's departure, one hour's weather) the one that was known first counts.
 

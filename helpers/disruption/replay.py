@@ -21,7 +21,6 @@ from datetime import date, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, Self
-from zoneinfo import ZoneInfo
 
 import httpx
 import numpy as np
@@ -36,8 +35,8 @@ from rich.table import Table as RichTable
 from sklearn.metrics import roc_auc_score
 
 from helpers.data import Tables
-from helpers.disruption.contract import HORIZON, events, flight_plans, records
 from helpers.disruption.features import CATEGORIES, build_features, disrupted
+from helpers.disruption.messages import HORIZON
 from helpers.disruption.model import Costs, Model
 from helpers.disruption.monitor import Monitor, served_from_store
 from helpers.disruption.registry import CHAMPION, Registry, RegistryError
@@ -57,9 +56,9 @@ from helpers.disruption.retrain import (
     watch,
 )
 from helpers.disruption.store import Store
+from helpers.disruption.stream import NEW_YORK, events, flight_plans, records
 from helpers.metrics import Interval, bootstrap_days, bootstrap_days_mean, decision_costs
 
-NEW_YORK = ZoneInfo("America/New_York")
 HOUR = pd.Timedelta(hours=1)
 WARM_UP = pd.Timedelta(days=3)  # events before the first hour: the features look back two days at most
 COOL_DOWN = pd.Timedelta(days=3)  # events after the last hour: the outcomes of the last flights
@@ -74,7 +73,7 @@ ENDS = ("arrived", "cancelled", "diverted")
 
 
 class Stream(NamedTuple):
-    """What is sent: events in order of ``at`` (see ``contract.events``), and plans in order of ``ask_at``."""
+    """What is sent: events in order of ``at`` (see ``stream.events``), and plans in order of ``ask_at``."""
 
     events: pd.DataFrame
     requests: pd.DataFrame

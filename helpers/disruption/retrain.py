@@ -31,7 +31,6 @@ from math import log, sqrt
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Literal, NamedTuple
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
@@ -42,9 +41,9 @@ from scipy.stats import norm, t
 from helpers.disruption.features import OPERATIONS, SCHEDULE, WEATHER
 from helpers.disruption.model import Costs, Model, reference_statistics, train
 from helpers.disruption.registry import Card, Registry, Sample, Window, digest, make_card
+from helpers.disruption.stream import NEW_YORK
 from helpers.metrics import Interval, expected_calibration_error
 
-NEW_YORK = ZoneInfo("America/New_York")  # a month begins, and a day ends, on New York's clock
 TEST_DAYS = 28
 BLOCK_DAYS = 4
 FEATURES = [*SCHEDULE, *WEATHER, *OPERATIONS]

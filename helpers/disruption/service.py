@@ -3,7 +3,7 @@
 A request goes through four steps, each in one place:
 
 1. ``Gate`` lets it in: known host, not too large, not too slow. It gives the request an id, logs and counts it.
-2. FastAPI and ``contract`` read it. What does not fit is refused with a problem document that names the field
+2. FastAPI and ``messages`` read it. What does not fit is refused with a problem document that names the field
    (RFC 9457, "Problem Details for HTTP APIs"). In a batch only the bad item is refused.
 3. ``Service`` does the work: features from the state, probability from the model, decision from the costs, and the
    answer into the store. One thread does it all, in the order in which it came, so the state needs no lock and
@@ -49,20 +49,12 @@ from pydantic_core import to_json
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from helpers.disruption.contract import (
-    NEW_YORK,
-    ORIGINS,
-    Event,
-    FlightKey,
-    FlightPlan,
-    Origin,
-    PredictionRequest,
-    as_plans,
-)
 from helpers.disruption.features import OperationsState, UnknownFlight
+from helpers.disruption.messages import ORIGINS, Event, FlightKey, FlightPlan, Origin, PredictionRequest
 from helpers.disruption.model import contributions
 from helpers.disruption.registry import Bundle
 from helpers.disruption.store import Prediction, Store, StoreError, StoreFull
+from helpers.disruption.stream import NEW_YORK, as_plans
 
 PAGE = Path(__file__).with_name("page.html")
 PROBLEM = "application/problem+json"
@@ -288,7 +280,7 @@ class Schedule:
     """The planned flights, to look them up by day and by key."""
 
     def __init__(self, plans: pd.DataFrame) -> None:
-        """``plans`` as ``contract.flight_plans`` makes it."""
+        """``plans`` as ``stream.flight_plans`` makes it."""
         self.plans = plans.reset_index(drop=True)
 
     @cached_property

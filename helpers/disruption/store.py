@@ -34,8 +34,8 @@ import sqlalchemy as sa
 from pydantic_core import to_json
 from sqlalchemy.dialects import postgresql, sqlite
 
-from helpers.disruption.contract import EVENT, Arrived, Cancelled, Departed, Diverted, Event, Observed
 from helpers.disruption.features import LATE
+from helpers.disruption.messages import EVENT, Arrived, Cancelled, Departed, Diverted, Event, Observed
 
 SCHEMA_VERSION = 1
 BUSY_SECONDS = 5.0  # how long a write waits for the writer of another process
