@@ -22,6 +22,7 @@ from helpers.course import ROOT, progress
 if TYPE_CHECKING:
     from helpers.course.manifest import Curriculum, Lesson
     from helpers.course.standing import Standing
+    from helpers.disruption.server import Home
 
 FAILED, MISUSED, INTERRUPTED = 1, 2, 130
 STYLES = {"done": "green", "not yet": "yellow", "not attempted": "dim", "raised": "red"}
@@ -195,20 +196,15 @@ def train(
     """Train a model of disruption, keep it in the registry and make it the champion."""
     from helpers.data import DataFileError, load_tables
     from helpers.disruption.contract import mended
-    from helpers.disruption.registry import Registry
-    from helpers.disruption.replay import history, midnight
-    from helpers.disruption.retrain import NotEnoughDays, Recipe, register, split_days
+    from helpers.disruption.retrain import NotEnoughDays, Recipe, history, midnight, train_first
 
     if kind not in ("logistic", "boosting", "network"):
         raise Refusal(f"there is no model {kind!r}: choose logistic, boosting or network")
     with _one_line(DataFileError):
-        tables = load_tables(until.year)
+        tables = mended(load_tables(until.year))
+    registry = _home().registry
     with _one_line(NotEnoughDays), out.status(f"Training on the days before {until:%d %B %Y} ..."):
-        flights = history(mended(tables)).drop(columns="scheduled_departure")
-        before = flights[flights.day < until]
-        split = split_days(before, midnight(until.date()).to_pydatetime())
-        registry = Registry(_home() / "registry")
-        version = registry.promote(register(registry, before, split, Recipe(f"{kind} until {until:%Y-%m-%d}", kind)))
+        version = train_first(registry, history(tables), midnight(until.date()).to_pydatetime(), Recipe(kind, kind))
     out.print(registry.champion().card.to_markdown(), markup=False, soft_wrap=True)
     out.print(f"Version {version} is the champion. `mle serve` answers with it.")
 
@@ -221,49 +217,47 @@ def serve(
     """Serve predictions on this machine, with a page at / to look at them."""
     from helpers.course.lab import free_port
     from helpers.data import DataFileError, load_tables
+    from helpers.disruption import server
     from helpers.disruption.contract import mended
-    from helpers.disruption.features import OperationsState
-    from helpers.disruption.registry import Registry, RegistryError
-    from helpers.disruption.service import Settings, api_key, create_app
-    from helpers.disruption.service import serve as answer
-    from helpers.disruption.store import Store, StoreError
-    from helpers.disruption.stream import flight_plans
+    from helpers.disruption.registry import RegistryError
+    from helpers.disruption.service import Settings
+    from helpers.disruption.store import StoreError
 
     if free_port(port) != port:
         raise Refusal(f"port {port} is taken: give another one with --port")
+    home = _home()
     with _one_line(DataFileError, RegistryError, StoreError):
-        registry, store = Registry(_home() / "registry"), Store(_home() / "store.db")
-        if not registry.champions():
+        if not home.registry.champions():
             raise Refusal("there is no model to serve yet: `mle train` makes one")
-        tables = mended(load_tables(year))
-    plans = flight_plans(tables)
-    settings = Settings(api_key=api_key(_home()), port=port)
-    service = create_app(registry, store, OperationsState(plans, tables.airports), settings, plans)
+        settings = Settings(home.api_key, port=port)
+        service = server.open_service(home, mended(load_tables(year)), settings)
     err.print(f"Serving on http://127.0.0.1:{port}/ ; stop it with Ctrl-C.")
-    answer(service, settings)
+    server.serve(service, settings)
 
 
 @app.command()
 def promote(version: Annotated[str, typer.Argument(metavar="VERSION", help="A version in the registry.")]) -> None:
     """Make a version the champion; a running service takes it over within a second."""
-    from helpers.disruption.registry import Registry, RegistryError
+    from helpers.disruption.registry import RegistryError
 
     with _one_line(RegistryError):
-        out.print(f"Version {Registry(_home() / 'registry').promote(version)} is the champion.")
+        out.print(f"Version {_home().registry.promote(version)} is the champion.")
 
 
 @app.command()
 def rollback() -> None:
     """Make the champion before this one champion again; a running service takes it over within a second."""
-    from helpers.disruption.registry import Registry, RegistryError
+    from helpers.disruption.registry import RegistryError
 
     with _one_line(RegistryError):
-        out.print(f"Version {Registry(_home() / 'registry').rollback()} is the champion again.")
+        out.print(f"Version {_home().registry.rollback()} is the champion again.")
 
 
-def _home() -> Path:
-    """Return where the running system keeps its registry and its store."""
-    return Path(os.environ.get("MLE_HOME", ROOT / ".mle"))
+def _home() -> "Home":
+    """Return the home of the running system."""
+    from helpers.disruption.server import Home
+
+    return Home(Path(os.environ.get("MLE_HOME", ROOT / ".mle")))
 
 
 def _curriculum() -> "Curriculum":

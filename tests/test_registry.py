@@ -31,12 +31,8 @@ from helpers.disruption.registry import (
     make_card,
 )
 
-pytestmark = [
-    # MLflow 3.17 uses a way of loading that SQLAlchemy 2.1 wants to give up.
-    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated"),
-    # So does Keras 3.15, when it saves a network, with NumPy's protocol for copies.
-    pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword"),
-]
+# Keras 3.15, when it saves a network, uses a way that NumPy's protocol for copies wants to give up.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword")
 
 MADE = {"base_rate": {}, "logistic": {}, "boosting": {"max_iter": 5}, "network": {"epochs": 1}}
 

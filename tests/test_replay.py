@@ -45,9 +45,6 @@ from helpers.disruption.service import create_app
 from helpers.disruption.store import Store
 from helpers.disruption.stream import flight_plans
 
-# MLflow 3.17 uses a way of loading that SQLAlchemy 2.1 wants to give up.
-pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated")
-
 KEY = "a key for the tests"
 RECIPE = Recipe("a new model", params={"max_iter": 40})
 SETTINGS = Settings(date(2013, 5, 31), date(2013, 6, 2), recipe=RECIPE)

@@ -18,7 +18,8 @@ from fastapi.testclient import TestClient
 
 from helpers.disruption.messages import Cancelled
 from helpers.disruption.registry import RegistryError
-from helpers.disruption.service import JsonLines, Settings, api_key
+from helpers.disruption.server import JsonLines, api_key
+from helpers.disruption.service import Settings
 from helpers.disruption.store import Store, StoreError, StoreFull
 from tests.serving import (
     KEY,

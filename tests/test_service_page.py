@@ -2,17 +2,16 @@
 
 import re
 import shutil
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import uvicorn
 from playwright.sync_api import Page, expect, sync_playwright
 
+from helpers.disruption.server import running
 from helpers.disruption.service import create_app
 from helpers.disruption.store import Store
-from tests.serving import SETTINGS, MemoryRegistry, bundle, event_list, eventually, fresh_state, july, plan_list, plans
+from tests.serving import SETTINGS, MemoryRegistry, bundle, event_list, fresh_state, july, plan_list, plans
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 QUIET = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
@@ -26,13 +25,8 @@ def address(tmp_path: Path) -> Iterator[str]:
     store = Store(tmp_path / "store.db")
     store.add_events(event_list())
     app = create_app(MemoryRegistry(bundle()), store, fresh_state(), SETTINGS, plans())
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    assert eventually(lambda: server.started, 30)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    thread.join()
+    with running(app) as address:
+        yield address
     store.close()
 
 

@@ -6,9 +6,6 @@ from helpers.disruption.registry import Registry
 from helpers.disruption.store import Store
 from tests.serving import bundle, eventually, plan_list, request_of, serving
 
-# Others' code deprecates among itself.
-pytestmark = pytest.mark.filterwarnings(*(f"ignore::Warning:{name}" for name in ("mlflow", "sqlalchemy", "alembic")))
-
 
 def test_it_follows_the_real_registry(tmp_path):
     store = Store(tmp_path / "store.db")

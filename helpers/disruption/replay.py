@@ -35,13 +35,13 @@ from rich.table import Table as RichTable
 from sklearn.metrics import roc_auc_score
 
 from helpers.data import Tables
-from helpers.disruption.features import CATEGORIES, build_features, disrupted
 from helpers.disruption.messages import HORIZON
 from helpers.disruption.model import Costs, Model
 from helpers.disruption.monitor import Monitor, served_from_store
 from helpers.disruption.registry import CHAMPION, Registry, RegistryError
 from helpers.disruption.retrain import (
     COMPLETE,
+    ENDS,
     FEATURES,
     TEST_DAYS,
     Champion,
@@ -49,10 +49,14 @@ from helpers.disruption.retrain import (
     NotEnoughDays,
     Recipe,
     challenge,
+    history,
+    midnight,
     policy,
     register,
     save,
     split_days,
+    train_first,
+    typed,
     watch,
 )
 from helpers.disruption.store import Store
@@ -66,7 +70,6 @@ MOST_ITEMS = 1_000  # of a request to the service
 CANARY_DAYS = 14
 USUAL_SPREAD = 0.01  # of the daily changes of the Brier score between two models, median of the gates of 2013
 SHOWN = (("brier", 4), ("auc", 3), ("cost", 0))  # measures of the table and their digits
-ENDS = ("arrived", "cancelled", "diverted")
 
 
 # The stream
@@ -196,11 +199,6 @@ class Settings:
     def fault_start(self) -> pd.Timestamp:
         """When the fault begins."""
         return midnight(self.fault_from or self.start)
-
-
-def midnight(day: date) -> pd.Timestamp:
-    """The beginning of a day in New York, in UTC."""
-    return pd.Timestamp(day, tz=NEW_YORK).tz_convert("UTC")
 
 
 @dataclass(frozen=True)
@@ -343,28 +341,6 @@ def parts(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
     return (items[first : first + MOST_ITEMS] for first in range(0, len(items), MOST_ITEMS))
 
 
-def typed(flights: pd.DataFrame) -> pd.DataFrame:
-    """One type for each column, whichever desk it comes from."""
-    numbers = [name for name in FEATURES if name not in CATEGORIES]
-    types = dict.fromkeys(CATEGORIES, "str") | dict.fromkeys(numbers, "float64") | {"disrupted": "boolean"}
-    return flights.astype(types).astype({"day": "datetime64[us]", "known_at": "datetime64[us, UTC]"})
-
-
-def history(tables: Tables) -> pd.DataFrame:
-    """The year's flights in bulk, in order of ``ask_at``: features, outcome and when it was known."""
-    plans, told = flight_plans(tables), events(tables)
-    known_at = told[told.kind.isin(ENDS)].set_index("flight_id")["at"]
-    flights = build_features(tables).assign(
-        flight_id=plans.flight_id,
-        day=pd.to_datetime(tables.flights[["year", "month", "day"]]),
-        scheduled_departure=plans.scheduled_departure,
-        at=plans.scheduled_departure - HORIZON,
-        known_at=plans.flight_id.map(known_at),
-        disrupted=disrupted(tables.flights),
-    )
-    return typed(flights).sort_values(["at", "flight_id"], ignore_index=True)
-
-
 class Year(NamedTuple):
     """A year made ready: the flights for learning (see ``history``) and what is sent."""
 
@@ -440,9 +416,8 @@ class Replay:
         until = None if bundle is None else date.fromisoformat(bundle.card.trained.last)
         if until is not None and until < self.settings.start:
             return bundle.version, until
-        split = split_days(self.before, self.start.to_pydatetime())
-        version = register(self.registry, self.before, split, self.settings.recipe)
-        return self.registry.promote(version), self.before.day[split.both].max().date()
+        version = train_first(self.registry, self.before, self.start.to_pydatetime(), self.settings.recipe)
+        return version, date.fromisoformat(self.registry.load(version).card.trained.last)
 
     def run(self, desk: Desk, bar: Bar | None = None) -> pd.DataFrame:
         """Play to the end, from the beginning or from where it was; the table of months."""

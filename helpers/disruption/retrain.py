@@ -38,15 +38,18 @@ from pydantic import TypeAdapter
 from pydantic_core import from_json, to_json
 from scipy.stats import norm, t
 
-from helpers.disruption.features import OPERATIONS, SCHEDULE, WEATHER
+from helpers.data import Tables
+from helpers.disruption.features import CATEGORIES, OPERATIONS, SCHEDULE, WEATHER, build_features, disrupted
+from helpers.disruption.messages import HORIZON
 from helpers.disruption.model import Costs, Model, reference_statistics, train
 from helpers.disruption.registry import Card, Registry, Sample, Window, digest, make_card
-from helpers.disruption.stream import NEW_YORK
+from helpers.disruption.stream import NEW_YORK, events, flight_plans
 from helpers.metrics import Interval, expected_calibration_error
 
 TEST_DAYS = 28
 BLOCK_DAYS = 4
 FEATURES = [*SCHEDULE, *WEATHER, *OPERATIONS]
+ENDS = ("arrived", "cancelled", "diverted")  # events that tell how a flight ended
 COMPLETE = 0.99  # share of a day's outcomes that must be known: those that come early are not like those that come late
 
 
@@ -101,6 +104,37 @@ def policy(name: str) -> Policy:
 
 
 # On what?
+
+
+def midnight(day: date) -> pd.Timestamp:
+    """The beginning of a day in New York, in UTC."""
+    return pd.Timestamp(day, tz=NEW_YORK).tz_convert("UTC")
+
+
+def history(tables: Tables) -> pd.DataFrame:
+    """The year's flights in bulk, in order of decision time: features, outcome and when it was known; takes seconds.
+
+    Columns: ``FEATURES``, flight_id, day (midnight of the scheduled date in New York), scheduled_departure, at,
+    known_at, disrupted. Needs tables that are ``contract.mended``.
+    """
+    plans, told = flight_plans(tables), events(tables)
+    known_at = told[told.kind.isin(ENDS)].set_index("flight_id")["at"]
+    flights = build_features(tables).assign(
+        flight_id=plans.flight_id,
+        day=pd.to_datetime(tables.flights[["year", "month", "day"]]),
+        scheduled_departure=plans.scheduled_departure,
+        at=plans.scheduled_departure - HORIZON,
+        known_at=plans.flight_id.map(known_at),
+        disrupted=disrupted(tables.flights),
+    )
+    return typed(flights).sort_values(["at", "flight_id"], ignore_index=True)
+
+
+def typed(flights: pd.DataFrame) -> pd.DataFrame:
+    """One type for each column, wherever the flights come from."""
+    numbers = [name for name in FEATURES if name not in CATEGORIES]
+    types = dict.fromkeys(CATEGORIES, "str") | dict.fromkeys(numbers, "float64") | {"disrupted": "boolean"}
+    return flights.astype(types).astype({"day": "datetime64[us]", "known_at": "datetime64[us, UTC]"})
 
 
 class NotEnoughDays(ValueError):
@@ -446,6 +480,14 @@ def register(
         data_digest=digest_of_rows,
     )
     return registry.log(recipe.train(every), card)
+
+
+def train_first(registry: Registry, flights: pd.DataFrame, at: datetime, recipe: Recipe) -> str:
+    """Make a champion, past any gate, of what is known at ``at``; returns the version. ``flights``: see ``history``.
+
+    The first model has nothing to be compared with. Raises NotEnoughDays. Introduced in lesson 11.
+    """
+    return registry.promote(register(registry, flights, split_days(flights, at), recipe))
 
 
 def sample(flights: pd.DataFrame) -> Sample:

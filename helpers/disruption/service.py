@@ -18,19 +18,15 @@ model, with its threshold and its costs, between two requests. A version that ca
 import asyncio
 import hashlib
 import hmac
-import json
 import logging
-import os
 import re
-import secrets
-import sys
 import time
 import uuid
 from base64 import b64encode
 from collections import Counter as Counts
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
@@ -58,7 +54,6 @@ from helpers.disruption.stream import NEW_YORK, as_plans
 
 PAGE = Path(__file__).with_name("page.html")
 PROBLEM = "application/problem+json"
-KEY_FILE = "api_key"
 DECISIONS = {True: "warn", False: "do_nothing"}
 MOST_ITEMS = 1_000  # of a batch
 SECONDS = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1, 2, 4, 8)
@@ -95,20 +90,6 @@ class Settings:
     body_seconds: float = 10.0  # in which a request must have arrived
     max_waiting: int = 200  # requests that wait for the worker; the next one is sent away
     poll_seconds: float = 1.0  # from one look at the registry to the next
-
-
-def api_key(home: Path) -> str:
-    """The key from the environment's MLE_API_KEY or the file ``api_key`` of the folder; made and told when missing."""
-    if key := os.environ.get("MLE_API_KEY"):
-        return key
-    home.mkdir(parents=True, exist_ok=True)
-    path = home / KEY_FILE
-    with suppress(FileExistsError):
-        # Created with its permissions, so that nobody reads it in the moment before they are set.
-        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(secrets.token_urlsafe(32))
-        print(f"made an API key for the write endpoints: it is in {path}", file=sys.stderr)
-    return path.read_text().strip()
 
 
 # What the service accepts and answers, beyond the contract
@@ -905,41 +886,3 @@ def add_operations(app: FastAPI, service: Service) -> None:
 def as_json(content: Any) -> Response:
     """JSON in which a missing number is null."""
     return Response(to_json(content, inf_nan_mode="null"), media_type="application/json")
-
-
-# Running it
-
-
-class JsonLines(logging.Formatter):
-    """One JSON object a line: time, level, message and the fields of the record."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """The line of a record."""
-        line = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname.lower(),
-            "message": record.getMessage(),
-            **getattr(record, "fields", {}),
-        }
-        if record.exc_info:
-            line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=True)
-
-
-def serve(app: FastAPI, settings: Settings) -> None:
-    """Answer on loopback until interrupted; one JSON line on stderr for each request."""
-    import uvicorn
-
-    handler = logging.StreamHandler()
-    handler.setFormatter(JsonLines())
-    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
-    uvicorn.run(
-        app,
-        host=settings.host,
-        port=settings.port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_keep_alive=15,
-        timeout_graceful_shutdown=10,
-    )
