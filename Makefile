@@ -5,7 +5,7 @@ ARGS ?=
 UPGRADE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test build bench mutants data lock
+.PHONY: help lab test build bench soak mutants data lock
 
 help:  ## List the targets.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,6 +21,9 @@ build:  ## Run the notebooks, derive the exercises, rewrite the README's table. 
 
 bench:  ## Print the seconds and the peak memory of each notebook.
 	@$(PYTHON) bootstrap.py bench $(ARGS)
+
+soak:  ## Kill the service every 30 s for ten minutes under eight clients: nothing that was answered may be lost.
+	@$(PYTHON) bootstrap.py soak $(ARGS)
 
 mutants:  ## Judge the checks: each must refuse at least 90 % of the mutants of its solution (slow).
 	@$(PYTHON) bootstrap.py mutants $(ARGS)

@@ -20,7 +20,12 @@ import time
 from pathlib import Path
 
 LEARNER_LOCK, DEVELOPER_LOCK = "requirements.txt", "requirements-dev.txt"
-SCRIPTS = {"bench": "tools/bench.py", "data": "tools/build_data.py", "mutants": "tests/mutants.py"}
+SCRIPTS = {
+    "bench": "tools/bench.py",
+    "data": "tools/build_data.py",
+    "mutants": "tests/mutants.py",
+    "soak": "tools/soak.py",
+}
 UV = "uv>=0.13,<0.14"  # the line of uv that made the lock
 # What pip, uv and the system say when the cause is known, and what to do; everything else is most often the network.
 REMEDIES = (

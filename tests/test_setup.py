@@ -333,12 +333,12 @@ def test_conda_gets_the_same_environment():
 @pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
 def test_make_help_lists_every_target():
     targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
-    assert {"lab", "test", "build", "bench", "mutants", "lock", "help"} <= set(targets)
+    assert {"lab", "test", "build", "bench", "soak", "mutants", "lock", "help"} <= set(targets)
     for command in (["make"], ["make", "help"]):
         assert re.findall(r"^make ([a-z]+) +\S", output(*command), re.MULTILINE) == targets
 
 
-@pytest.mark.parametrize("target", ["lab", "test", "build", "bench", "mutants", "data"])
+@pytest.mark.parametrize("target", ["lab", "test", "build", "bench", "soak", "mutants", "data"])
 @pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
 def test_each_target_is_a_thin_name(target):
     assert output("make", "--dry-run", target, "PYTHON=py", "ARGS=more") == f"py bootstrap.py {target} more\n"
