@@ -45,13 +45,13 @@ service that it never saw in training ("skew"), so a test holds both to the same
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from datetime import date, datetime
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date, datetime, timedelta
 from functools import lru_cache
-from math import inf, nan
+from math import inf, isnan, nan
 from sys import intern
-from typing import NamedTuple
+from typing import NamedTuple, Self
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -104,7 +104,7 @@ OPERATIONS = (
 
 LATE = 15  # minutes, the limit of the US Department of Transportation for "delayed"
 OBSERVATION_AGE_LIMIT = pd.Timedelta(hours=6)
-WAITING_LIMIT = pd.Timedelta(hours=48)  # no flight waits longer: the longest delay of 2013 is 22 hours, of 2023 30
+WAITING_HOURS = 48  # no flight waits longer: the longest delay of 2013 is 22 hours, of 2023 30
 EVER = pd.Timedelta(days=4000)  # a window that reaches back beyond the first flight
 
 
@@ -277,10 +277,15 @@ class Past:
         return count, total
 
 
-# One flight at a time
+# From a stream of events
 
 
 HOUR = 3600.0  # seconds
+MINUTE = timedelta(minutes=1)
+DELAY, AGE_LIMIT = OBSERVATION_DELAY.total_seconds(), OBSERVATION_AGE_LIMIT.total_seconds()
+UNPLANNED = -1  # place of a flight outside the schedule: at the end of each board, where nothing is ever heard of it
+
+Columns = dict[str, np.ndarray | list[str]]  # one entry a flight in each
 
 
 class UnknownFlight(LookupError):
@@ -317,13 +322,23 @@ class OperationsState:
         A flight that is not in the schedule is counted among those that are. An airport whose time zone nobody
         knows has no ``arrival_minute``.
         """
-        moment = at.timestamp()
-        planned = self.movements.knows(plan)
+        return rows_of(self.columns([plan], [at]))[0]
+
+    def columns(self, plans: Sequence[FlightPlan], at: Sequence[datetime]) -> Columns:
+        """The same of many flights, each at its own moment: by the flight ten times quicker than one by one."""
+        moments = np.array([moment.timestamp() for moment in at])
+        places = self.movements.places_of(plans)
         return {
-            **self.timetable.features(plan, planned),
-            **self.weather.features(plan.origin, moment),
-            **self.movements.features(plan, moment),
+            **self.timetable.columns(plans, places == UNPLANNED),
+            **self.weather.columns([plan.origin for plan in plans], moments),
+            **self.movements.columns(plans, places, moments),
         }
+
+
+def rows_of(columns: Columns) -> list[dict[str, float | str]]:
+    """The features flight by flight."""
+    plain = [column if isinstance(column, list) else column.tolist() for column in columns.values()]
+    return [dict(zip(columns, row, strict=True)) for row in zip(*plain, strict=True)]
 
 
 class Timetable:
@@ -335,37 +350,39 @@ class Timetable:
         # A day of the schedule has an hour and a date; both are written as whole numbers, which are quick to look up.
         hour = (plans.scheduled_departure - pd.Timestamp(0, tz="UTC")) // pd.Timedelta(hours=1)
         day = plans.scheduled_departure.dt.tz_convert(NEW_YORK).dt.date.map(date.toordinal)
-        self.of_hour = plans.groupby([plans.origin, hour]).size().to_dict()
-        self.of_day = plans.groupby([plans.origin, day]).size().to_dict()
-        self.of_carrier = plans.groupby([plans.origin, plans.carrier, hour]).size().to_dict()
+        self.of_hour = Counter(zip(plans.origin, hour, strict=True))
+        self.of_day = Counter(zip(plans.origin, day, strict=True))
+        self.of_carrier = Counter(zip(plans.origin, plans.carrier, hour, strict=True))
 
-    def features(self, plan: FlightPlan, planned: bool) -> dict[str, float | str]:
-        """The schedule's columns. ``planned`` says whether the flight is among those counted; else it is added."""
-        local = plan.scheduled_departure.astimezone(NEW_YORK)
-        hour = int(plan.scheduled_departure.timestamp() // HOUR)
-        itself = 0 if planned else 1
-        return {
-            "origin": plan.origin,
-            "dest": plan.dest,
-            "carrier": plan.carrier,
-            "day_of_week": float(local.weekday()),
-            "departure_minute": float(local.hour * 60 + local.minute),
-            "arrival_minute": self.arrival_minute(plan),
-            "block_minutes": (plan.scheduled_arrival - plan.scheduled_departure).total_seconds() / 60,
-            "distance": float(plan.distance),
-            "flights_origin_hour": float(self.of_hour.get((plan.origin, hour), 0) + itself),
-            "flights_origin_day": float(self.of_day.get((plan.origin, local.toordinal()), 0) + itself),
-            "flights_carrier_hour": float(self.of_carrier.get((plan.origin, plan.carrier, hour), 0) + itself),
-            "days_to_holiday": float(days_from(local.toordinal(), holidays_around(local.year))),
+    def columns(self, plans: Sequence[FlightPlan], is_new: np.ndarray) -> Columns:
+        """The schedule's columns. ``is_new`` says which flights are not among those counted; each is added."""
+        origin, dest, carrier = ([getattr(plan, name) for plan in plans] for name in CATEGORIES)
+        local = [plan.scheduled_departure.astimezone(NEW_YORK) for plan in plans]
+        hour = [int(plan.scheduled_departure.timestamp() // HOUR) for plan in plans]
+        day = [moment.toordinal() for moment in local]
+        numbers = {
+            "day_of_week": [moment.weekday() for moment in local],
+            "departure_minute": [minute_of_day(moment) for moment in local],
+            "arrival_minute": [self.arrival_minute(plan) for plan in plans],
+            "block_minutes": [(plan.scheduled_arrival - plan.scheduled_departure) / MINUTE for plan in plans],
+            "distance": [plan.distance for plan in plans],
+            "flights_origin_hour": is_new + [self.of_hour[key] for key in zip(origin, hour, strict=True)],
+            "flights_origin_day": is_new + [self.of_day[key] for key in zip(origin, day, strict=True)],
+            "flights_carrier_hour": is_new + [self.of_carrier[key] for key in zip(origin, carrier, hour, strict=True)],
+            "days_to_holiday": [days_from(moment.toordinal(), holidays_around(moment.year)) for moment in local],
         }
+        codes = {"origin": origin, "dest": dest, "carrier": carrier}
+        return codes | {name: np.array(column, "float64") for name, column in numbers.items()}
 
     def arrival_minute(self, plan: FlightPlan) -> float:
         """Scheduled arrival in minutes after midnight on the destination's clock; NaN when its zone is unknown."""
         zone = self.zones.get(plan.dest)
-        if zone is None:
-            return nan
-        local = plan.scheduled_arrival.astimezone(zone)
-        return float(local.hour * 60 + local.minute)
+        return nan if zone is None else minute_of_day(plan.scheduled_arrival.astimezone(zone))
+
+
+def minute_of_day(local: datetime) -> int:
+    """Minutes after midnight on the clock."""
+    return local.hour * 60 + local.minute
 
 
 @lru_cache
@@ -381,48 +398,58 @@ def days_from(day: int, holidays: tuple[int, ...]) -> int:
     return min(holidays[after] - day, day - holidays[after - 1])
 
 
+class Observation(NamedTuple):
+    """The weather of an hour: when it became known, in seconds since 1970, by which event, and what was measured."""
+
+    at: float
+    event_id: str
+    measured: dict[str, float]
+
+
+UNSEEN = Observation(inf, "", dict.fromkeys(OBSERVED, nan))
+
+
 class WeatherLog:
     """The observations of each airport by the hour: the twin of ``weather_features``."""
 
     def __init__(self) -> None:
         """Nothing is observed yet."""
-        self.observations: dict[tuple[str, int], Observed] = {}
+        self.observations: dict[tuple[str, int], Observation] = {}
 
     def apply(self, event: Observed) -> bool:
         """Keep the observation, unless the same hour's is known from before."""
         key = (event.origin, int(event.hour.timestamp() // HOUR))
-        old = self.observations.get(key)
-        if old is not None and (old.at, old.event_id) <= (event.at, event.event_id):
+        values = ((name, getattr(event, name)) for name in OBSERVED)
+        measured = {name: nan if value is None else value for name, value in values}
+        new = Observation(event.at.timestamp(), event.event_id, measured)
+        if self.observations.get(key, UNSEEN)[:2] <= new[:2]:
             return False
-        self.observations[key] = event
+        self.observations[key] = new
         return True
 
-    def features(self, origin: str, moment: float) -> dict[str, float]:
-        """The weather's columns at a moment, in seconds since 1970."""
-        _, now = next(self.made(origin, moment, moment), (nan, None))
-        _, before = next(self.made(origin, moment - 3 * HOUR, moment), (nan, None))
-        recent = [event for age, event in self.made(origin, moment, moment) if age < 3 * HOUR]
-        rain = [event.precip for event in recent if event.precip is not None]
-        return {
-            **{name: measured(now, name) for name in OBSERVED},
-            "pressure_change_3h": round(measured(now, "pressure") - measured(before, "pressure"), 1),
-            "rain_3h": round(sum(rain), 2) if rain else nan,
-        }
+    def columns(self, origins: Sequence[str], moments: np.ndarray) -> Columns:
+        """The weather's columns at moments in seconds since 1970."""
+        asked = list(zip(origins, moments.tolist(), strict=True))
+        known = {pair: self.at(*pair) for pair in set(asked)}  # flights share the sky
+        return dict(zip(WEATHER, np.array([known[pair] for pair in asked]).T, strict=True))
 
-    def made(self, origin: str, until: float, known_by: float) -> Iterator[tuple[float, Observed]]:
-        """The observations of the six hours before ``until``, newest first, with their age in seconds."""
-        first = (until - OBSERVATION_DELAY.total_seconds()) // HOUR
-        age = until - OBSERVATION_DELAY.total_seconds() - first * HOUR
-        for hours in range(1 + int((OBSERVATION_AGE_LIMIT.total_seconds() - age) // HOUR)):
-            event = self.observations.get((origin, int(first) - hours))
-            if event is not None and event.at.timestamp() <= known_by:
-                yield age + hours * HOUR, event
+    def at(self, origin: str, moment: float) -> list[float]:
+        """What is known of an airport's weather at a moment, in the order of the columns."""
+        seen = list(self.made(origin, moment, moment))
+        now = seen[0][1] if seen else UNSEEN.measured
+        _, before = next(self.made(origin, moment - 3 * HOUR, moment), (nan, UNSEEN.measured))
+        rain = [weather["precip"] for age, weather in seen if age < 3 * HOUR and not isnan(weather["precip"])]
+        change = round(now["pressure"] - before["pressure"], 1)
+        return [*now.values(), change, round(sum(rain), 2) if rain else nan]
 
-
-def measured(event: Observed | None, name: str) -> float:
-    """What the observation says of one quantity; NaN without an observation or a value."""
-    value = None if event is None else getattr(event, name)
-    return nan if value is None else value
+    def made(self, origin: str, until: float, known_by: float) -> Iterator[tuple[float, dict[str, float]]]:
+        """What was measured in the six hours before ``until``, newest first, with its age in seconds."""
+        newest = (until - DELAY) // HOUR
+        age = until - DELAY - newest * HOUR
+        for hours in range(1 + int((AGE_LIMIT - age) // HOUR)):
+            found = self.observations.get((origin, int(newest) - hours), UNSEEN)
+            if found.at <= known_by:
+                yield age + hours * HOUR, found.measured
 
 
 class Movements:
@@ -437,8 +464,9 @@ class Movements:
             self.boards[origin] = Board(seconds(flights.scheduled_departure))
             # Interned, the name of a destination is held once, not once a flight.
             self.places.update(zip(flights.flight_id, enumerate(map(intern, flights.dest)), strict=True))
-        self.departures = defaultdict[str, Timeline](Timeline)  # by origin, and by origin and carrier
-        self.arrivals = defaultdict[str, Timeline](Timeline)  # by destination
+        self.departures = defaultdict[str, Timeline](Timeline)  # delays by origin, and by origin and carrier
+        self.lateness = defaultdict[str, Timeline](Timeline)  # by origin, 1 for a late departure
+        self.arrivals = defaultdict[str, Timeline](Timeline)  # delays by destination
 
     def apply(self, event: FlightEvent) -> bool:
         """Keep the report, unless the same thing is known from before. Raises UnknownFlight."""
@@ -452,90 +480,120 @@ class Movements:
         if old <= new:
             return False
         board.keep(event.kind, place, new)
-        for timeline in self.timelines(event.kind, origin, flight[:2], dest):
-            timeline.replace(old, new)
+        if event.kind == "departed":
+            self.departures[origin].replace(old, new)
+            self.departures[origin + flight[:2]].replace(old, new)
+            self.lateness[origin].replace(old.lateness, new.lateness)
+        elif event.kind == "arrived":
+            self.arrivals[dest].replace(old, new)
         return True
 
-    def timelines(self, kind: str, origin: str, carrier: str, dest: str) -> list["Timeline"]:
-        """The timelines on which an event of this kind has a place."""
-        if kind == "departed":
-            return [self.departures[origin], self.departures[origin + carrier]]
-        return [self.arrivals[dest]] if kind == "arrived" else []
+    def places_of(self, plans: Sequence[FlightPlan]) -> np.ndarray:
+        """The place of each flight on the board of its origin, or UNPLANNED."""
+        return np.array([self.places.get(plan.flight_id, (UNPLANNED,))[0] for plan in plans])
 
-    def knows(self, plan: FlightPlan) -> bool:
-        """Whether the flight is in the schedule."""
-        return plan.flight_id in self.places
-
-    def features(self, plan: FlightPlan, moment: float) -> dict[str, float]:
-        """The operations' columns at a moment, in seconds since 1970; the flight's own events are left out."""
-        board = self.boards[plan.origin]
-        own, _ = self.places.get(plan.flight_id, (None, plan.dest))
-        departed, arrived = board.report("departed", own), board.report("arrived", own)
-        at_origin, at_dest = self.departures[plan.origin], self.arrivals[plan.dest]
-        of_carrier = self.departures[plan.origin + plan.carrier]
+    def columns(self, plans: Sequence[FlightPlan], places: np.ndarray, moments: np.ndarray) -> Columns:
+        """The operations' columns at moments in seconds since 1970; each flight's own events are left out."""
+        origin, dest = rows_by(plan.origin for plan in plans), rows_by(plan.dest for plan in plans)
+        carrier = rows_by(plan.origin + plan.carrier for plan in plans)
+        departed, arrived = np.empty((2, 2, len(plans)))  # when each flight's own report was told, and its delay
+        cancelled, waiting = np.empty((2, len(plans)))
+        for name, rows in origin.items():
+            board, own = self.boards[name], places[rows]
+            departed[:, rows], arrived[:, rows] = board.reports("departed", own), board.reports("arrived", own)
+            cancelled[rows] = board.cancelled_share(moments[rows], 6, own)
+            waiting[rows] = board.waiting(moments[rows], own)
+        late = np.array([departed[0], departed[1] >= LATE])
         return {
-            "departure_delay_origin_3h": mean(at_origin.others(moment, 3, departed)),
-            "departure_delay_carrier_3h": mean(of_carrier.others(moment, 3, departed)),
-            "arrival_delay_dest_6h": mean(at_dest.others(moment, 6, arrived)),
-            "late_share_origin_24h": mean([delay >= LATE for delay in at_origin.others(moment, 24, departed)]),
-            "cancelled_share_origin_6h": board.cancelled_share(moment, 6, own),
-            "waiting_origin": board.waiting(moment, own),
+            "departure_delay_origin_3h": recent_means(self.departures, origin, moments, 3, departed),
+            "departure_delay_carrier_3h": recent_means(self.departures, carrier, moments, 3, departed),
+            "arrival_delay_dest_6h": recent_means(self.arrivals, dest, moments, 6, arrived),
+            "late_share_origin_24h": recent_means(self.lateness, origin, moments, 24, late),
+            "cancelled_share_origin_6h": cancelled,
+            "waiting_origin": waiting,
         }
 
 
+def rows_by(keys: Iterable[str]) -> dict[str, np.ndarray]:
+    """The rows in which each key stands."""
+    rows = defaultdict[str, list[int]](list)
+    for row, key in enumerate(keys):
+        rows[key].append(row)
+    return {key: np.array(found) for key, found in rows.items()}
+
+
 class Report(NamedTuple):
-    """When something became known, in seconds since 1970, and the delay that was told, in minutes."""
+    """When something became known, in seconds since 1970, and what was told: a delay in minutes, or 1 for late."""
 
     at: float
-    delay: float
+    value: float
+
+    @property
+    def lateness(self) -> Self:
+        """1 where a delay of 15 minutes or more was told."""
+        return Report(self.at, float(self.value >= LATE))
 
 
 UNHEARD = Report(inf, 0.0)
 
 
 class Timeline:
-    """Delays in order of time, kept in order as they come: the twin of ``Past``, for one group.
+    """What was told of one group in order of time, with running totals: the twin of ``Past``.
 
     News is seldom late, so nearly all of it is added at the end.
     """
 
     def __init__(self) -> None:
         """Nothing happened yet."""
-        self.times = array("d")
-        self.delays = array("d")
+        self.times, self.values = array("d"), array("d")
+        self.totals = array("d", [0.0])  # of the values before each place, and of all
 
     def replace(self, old: Report, new: Report) -> None:
         """Put a report in its place, and take out the one that it corrects."""
         if old != UNHEARD:
-            place = self.delays.index(old.delay, bisect_left(self.times, old.at))
-            del self.times[place], self.delays[place]
-        place = bisect_right(self.times, new.at)
-        self.times.insert(place, new.at)
-        self.delays.insert(place, new.delay)
+            self.take_out(self.values.index(old.value, bisect_left(self.times, old.at)))
+        self.put_in(bisect_right(self.times, new.at), new)
 
-    def others(self, until: float, hours: int, own: Report) -> array:
-        """The delays told in the last hours up to ``until``, without the flight's own."""
-        first, last = bisect_right(self.times, until - hours * HOUR), bisect_right(self.times, until)
-        delays = self.delays[first:last]
-        if until - hours * HOUR < own.at <= until:
-            delays.remove(own.delay)
-        return delays
+    def put_in(self, place: int, report: Report) -> None:
+        """Tell a report before all that stands from this place on."""
+        self.times.insert(place, report.at)
+        self.values.insert(place, report.value)
+        self.totals.insert(place + 1, self.totals[place])
+        np.asarray(self.totals)[place + 1 :] += report.value
+
+    def take_out(self, place: int) -> None:
+        """Forget the report at this place."""
+        np.asarray(self.totals)[place + 1 :] -= self.values[place]
+        del self.times[place], self.values[place], self.totals[place + 1]
+
+    def window(self, until: np.ndarray, hours: int) -> tuple[np.ndarray, np.ndarray]:
+        """Number of reports in the last hours up to each ``until``, and total of their values."""
+        first, last = window(np.asarray(self.times), until, hours)
+        totals = np.asarray(self.totals)
+        return last - first, totals[last] - totals[first]
 
 
 class Board:
-    """The flights of one origin in order of schedule, and the first report of each kind on each of them."""
+    """The flights of one origin in order of schedule, and the first report of each kind on each of them.
+
+    Behind them stands one that is never due, and of which nothing is ever heard: see UNPLANNED.
+    """
 
     def __init__(self, scheduled: np.ndarray) -> None:
         """Take the scheduled departures, in order, in seconds since 1970."""
         kinds = ("departed", "arrived", "cancelled", "diverted")
-        self.scheduled = scheduled
-        self.gone = scheduled + WAITING_LIMIT.total_seconds()
-        self.at = {kind: np.full(len(scheduled), inf) for kind in kinds}
-        self.delay = {kind: np.zeros(len(scheduled)) for kind in kinds}
+        self.scheduled = np.append(scheduled, inf)
+        self.gone = self.scheduled + WAITING_HOURS * HOUR
+        self.at = {kind: np.full(len(self.scheduled), inf) for kind in kinds}
+        self.delay = {kind: np.zeros(len(self.scheduled)) for kind in kinds}  # minutes
 
-    def report(self, kind: str, place: int | None) -> Report:
+    def report(self, kind: str, place: int) -> Report:
         """The report of this kind on the flight at this place, or UNHEARD."""
-        return UNHEARD if place is None else Report(float(self.at[kind][place]), float(self.delay[kind][place]))
+        return Report(float(self.at[kind][place]), float(self.delay[kind][place]))
+
+    def reports(self, kind: str, places: np.ndarray) -> np.ndarray:
+        """When each flight's report of this kind became known, and the delay that it told, one below the other."""
+        return np.array([self.at[kind][places], self.delay[kind][places]])
 
     def keep(self, kind: str, place: int, report: Report) -> None:
         """Keep a report. Whatever it says, the flight has not been waiting since then."""
@@ -543,26 +601,55 @@ class Board:
         # Who leaves early or is cancelled is due and gone in the same minute, and never waits.
         self.gone[place] = max(min(self.gone[place], report.at), self.scheduled[place])
 
-    def waiting(self, moment: float, own: int | None) -> float:
+    def waiting(self, moments: np.ndarray, own: np.ndarray) -> np.ndarray:
         """Backlog: other flights that should have left and of which nothing was heard, for 48 hours at most."""
-        gone = self.others(self.gone, moment, WAITING_LIMIT.total_seconds(), own)
-        return float(np.count_nonzero(gone > moment))
+        first, last = window(self.scheduled, moments, WAITING_HOURS)
+        start = first.min()
+        gone = np.sort(self.gone[start : last.max()]).searchsorted(moments, side="right")
+        itself = (self.scheduled[own] <= moments) & (moments < self.gone[own])
+        return last - start - gone - itself
 
-    def cancelled_share(self, moment: float, hours: int, own: int | None) -> float:
+    def cancelled_share(self, moments: np.ndarray, hours: int, own: np.ndarray) -> np.ndarray:
         """Share of the other flights scheduled in the last hours that are known to be cancelled."""
-        cancelled = self.others(self.at["cancelled"], moment, hours * HOUR, own)
-        return np.count_nonzero(cancelled <= moment) / len(cancelled) if len(cancelled) else nan
+        first, last = window(self.scheduled, moments, hours)
+        near = slice(first.min(), last.max())
+        due, known = self.scheduled[near], self.at["cancelled"][near]
+        # A cancelled flight counts from when it is due and known to be cancelled, and leaves the window hours later.
+        came = np.sort(np.maximum(due, known)).searchsorted(moments, side="right")
+        left = np.sort(np.maximum(due + hours * HOUR, known)).searchsorted(moments, side="right")
+        among_them = (moments - hours * HOUR < self.scheduled[own]) & (self.scheduled[own] <= moments)
+        cancelled = came - left - (among_them & (self.at["cancelled"][own] <= moments))
+        return share(cancelled, last - first - among_them)
 
-    def others(self, known: np.ndarray, moment: float, length: float, own: int | None) -> np.ndarray:
-        """What is ``known`` of the other flights scheduled in (moment - length, moment]."""
-        first, last = self.scheduled.searchsorted([moment - length, moment], side="right")
-        among_them = own is not None and first <= own < last
-        return np.delete(known[first:last], own - first) if among_them else known[first:last]
+
+def window(times: np.ndarray, until: np.ndarray, hours: float) -> tuple[np.ndarray, np.ndarray]:
+    """Where the last hours up to each ``until`` begin and end among times in order; the begin itself is outside."""
+    return times.searchsorted(until - hours * HOUR, "right"), times.searchsorted(until, "right")
 
 
-def mean(values: Sequence[float]) -> float:
-    """The mean; NaN of nothing."""
-    return sum(values) / len(values) if len(values) else nan
+def recent_means(
+    timelines: Mapping[str, Timeline],
+    groups: Mapping[str, np.ndarray],
+    moments: np.ndarray,
+    hours: int,
+    own: np.ndarray,
+) -> np.ndarray:
+    """For each row the mean of what was told of its group in the last hours: the twin of ``recent_mean``.
+
+    ``groups`` holds the rows of each group; ``own`` when each flight's own report was told, and its value: it is left
+    out.
+    """
+    count, total = np.zeros((2, len(moments)))
+    for group, rows in groups.items():
+        if group in timelines:
+            count[rows], total[rows] = timelines[group].window(moments[rows], hours)
+    among_them = (moments - hours * HOUR < own[0]) & (own[0] <= moments)
+    return share(total - np.where(among_them, own[1], 0.0), count - among_them)
+
+
+def share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """The quotient; NaN where the whole is nothing."""
+    return part / np.where(whole > 0, whole, nan)
 
 
 def seconds(times: pd.Series) -> np.ndarray:

@@ -127,7 +127,10 @@ class FlightPlan(Message):
     @property
     def flight_id(self) -> str:
         """Key of the flight: carrier, number, origin, scheduled departure in UTC. Unique in 2013 and in 2023."""
-        return f"{self.carrier}{self.flight}-{self.origin}-{self.scheduled_departure:%Y%m%dT%H%MZ}"
+        at = self.scheduled_departure
+        # strftime takes three times as long, and a batch asks for a thousand keys.
+        stamp = f"{at.year}{at.month:02}{at.day:02}T{at.hour:02}{at.minute:02}Z"
+        return f"{self.carrier}{self.flight}-{self.origin}-{stamp}"
 
 
 class FlightEvent(Message):
