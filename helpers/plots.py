@@ -5,6 +5,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.dates import DateFormatter
 from matplotlib.ticker import PercentFormatter
+from numpy.typing import ArrayLike
 
 # Okabe and Ito, "Color Universal Design" (2008), in the order in which a figure takes them.
 BLUE, ORANGE, GREEN, RED, PURPLE, SKY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9"
@@ -93,3 +94,18 @@ def true_cells(ax: Axes, table: pd.DataFrame) -> None:
     ax.scatter(column, row, marker="s", s=110, color=RED)
     ax.set_xticks(range(table.shape[1]), table.columns, rotation=30)
     ax.set_xlim(-0.5, table.shape[1] - 0.5)
+
+
+def named_lines(ax: Axes, table: pd.DataFrame, colours: list[str]) -> None:
+    """Draw each column of a table as a line over its index, with the column's name at the end."""
+    for (name, line), colour in zip(table.items(), colours, strict=True):
+        ax.plot(line, color=colour)
+        ax.annotate(name, (line.index[-1], line.iloc[-1]), (6, -4), textcoords="offset points", color=colour)
+    ax.margins(x=0.15)
+
+
+def overlaid(ax: Axes, samples: dict[str, pd.Series], bins: ArrayLike, colours: list[str]) -> None:
+    """Draw the histograms of some samples over each other, with their names in a legend."""
+    for (name, values), colour in zip(samples.items(), colours, strict=True):
+        ax.hist(values, bins, label=name, color=colour, alpha=0.75)
+    ax.legend()
