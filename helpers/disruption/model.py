@@ -47,6 +47,7 @@ from helpers.metrics import (
     expected_calibration_error,
 )
 
+Features = pd.DataFrame | Mapping[str, Sequence[float | str]]  # columns, as ``OperationsState.columns`` gives them
 Row = Mapping[str, float | str]  # the features of one flight, as ``OperationsState.features`` gives them
 Method = Literal["isotonic", "sigmoid"]
 
@@ -81,30 +82,19 @@ class Encoder:
         codes = {name: {value: code for code, value in enumerate(values)} for name, values in known.items()}
         return cls([*categories, *numbers], codes)
 
-    def table(self, features: pd.DataFrame) -> np.ndarray:
-        """The matrix of many flights (flights x columns). Raises ValueError when a column is missing."""
+    def matrix(self, features: Features) -> np.ndarray:
+        """The matrix (flights x columns). Raises ValueError when a column is missing."""
         absent = [name for name in self.columns if name not in features]
         if absent:
             raise ValueError(f"the features lack {', '.join(absent)}: build them as for the training")
-        matrix = np.empty((len(features), len(self.columns)))
-        for place, name in enumerate(self.columns):
-            matrix[:, place] = self.coded(features[name]) if name in self.codes else features[name]
-        return matrix
+        return np.column_stack([self.numbers(name, features[name]) for name in self.columns])
 
-    def coded(self, column: pd.Series) -> pd.Series:
-        """The code of each category in a column, NaN for one that is missing or unknown."""
-        return column.astype("object").map(self.codes[column.name]).astype("float64")
-
-    def rows(self, rows: Sequence[Row]) -> np.ndarray:
-        """The same matrix from one mapping a flight: quick for a few. Raises ValueError when a column is missing."""
-        try:
-            return np.array([[self.number(name, row[name]) for name in self.columns] for row in rows], "float64")
-        except KeyError as error:
-            raise ValueError(f"the features lack {error.args[0]}: build them as for the training") from None
-
-    def number(self, name: str, value: float | str) -> float:
-        """One feature as a number."""
-        return self.codes[name].get(value, np.nan) if name in self.codes else value
+    def numbers(self, name: str, column: Sequence[float | str]) -> ArrayLike:
+        """A column as it stands in the matrix."""
+        if name not in self.codes:
+            return np.asarray(column, "float64")
+        known = self.codes[name]
+        return [known.get(value, np.nan) for value in column]
 
 
 class Model(ABC):
@@ -113,13 +103,13 @@ class Model(ABC):
     name: str
     encoder: Encoder
 
-    def predict_proba(self, features: pd.DataFrame) -> np.ndarray:
-        """P(disrupted) of each flight of a table, one number each."""
-        return self.score(self.encoder.table(features))
+    def predict_proba(self, features: Features) -> np.ndarray:
+        """P(disrupted) of each flight, one number each."""
+        return self.score(self.encoder.matrix(features))
 
     def predict_rows(self, rows: Sequence[Row]) -> np.ndarray:
-        """The same for flights that come as one mapping each: the service's way in."""
-        return self.score(self.encoder.rows(rows))
+        """The same for flights that come as one mapping each, all with the same features."""
+        return self.predict_proba({name: [row[name] for row in rows] for name in rows[0]})
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -147,7 +137,7 @@ class Candidate(Model):
         if len(np.unique(outcome)) < 2:
             raise ValueError(f"{len(outcome)} training flights have no two outcomes: take a longer window")
         self.encoder = Encoder.learn(features)
-        self.fit_matrix(self.encoder.table(features), outcome)
+        self.fit_matrix(self.encoder.matrix(features), outcome)
         return self
 
     @abstractmethod

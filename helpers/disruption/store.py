@@ -27,7 +27,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from itertools import compress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 import sqlalchemy as sa
@@ -55,25 +55,31 @@ class StoreFull(StoreError):
 
 
 class Moment(sa.TypeDecorator):
-    """A moment in UTC. SQLite knows no time zones: there it is written without one, and read back with it."""
+    """A moment in UTC. SQLite has no type for moments: there it is text, without the time zone."""
 
     impl = sa.DateTime(timezone=True)
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+    def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine:
+        """What the database keeps."""
+        return sa.String() if dialect.name == "sqlite" else self.impl
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | str | None:
         """Bring a moment to UTC. Raises ValueError when it has no time zone."""
         if value is None:
             return None
         if value.tzinfo is None:
             raise ValueError(f"{value} has no time zone: give a moment in UTC")
         utc = value.astimezone(UTC)
-        return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
+        return utc.replace(tzinfo=None).isoformat(" ", "microseconds") if dialect.name == "sqlite" else utc
 
-    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+    def process_result_value(self, value: datetime | str | None, dialect: sa.Dialect) -> datetime | None:
         """Give a moment back in UTC, whatever the time zone of the database."""
         if value is None:
             return None
-        return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
+        if dialect.name == "sqlite":
+            return datetime.fromisoformat(value).replace(tzinfo=UTC)
+        return value.astimezone(UTC)
 
 
 TABLES = sa.MetaData()
@@ -130,8 +136,7 @@ OUTCOMES = sa.Table(
 PANDAS_TYPES = {sa.String: "str", sa.Float: "float64", sa.Boolean: "boolean", Moment: "datetime64[us, UTC]"}
 
 
-@dataclass(frozen=True, slots=True)
-class Prediction:
+class Prediction(NamedTuple):
     """One answer of the service, as it is stored and as it is given.
 
     ``at`` is the decision time whose knowledge the features hold, ``made_at`` the clock on the wall.
@@ -220,7 +225,7 @@ class Store:
         """Store all or none; the answers to give: for an idempotency key that is taken, the one stored first."""
         if not predictions:
             return []
-        rows = [_row(prediction) for prediction in predictions]
+        rows = [prediction._asdict() for prediction in predictions]
         keys = [prediction.idempotency_key for prediction in predictions if prediction.idempotency_key is not None]
         with self._transaction() as connection:
             connection.execute(self._insert(PREDICTIONS).on_conflict_do_nothing(), rows)
@@ -300,6 +305,12 @@ class Store:
         types = {name: PANDAS_TYPES.get(type(column.type)) for name, column in query.selected_columns.items()}
         return table.astype({name: dtype for name, dtype in types.items() if dtype})
 
+    def last_moment(self) -> datetime | None:
+        """The latest decision time or time of an event; None when there is neither."""
+        with self._connection() as connection:
+            latest = [connection.scalar(sa.select(sa.func.max(table.c["at"]))) for table in (PREDICTIONS, EVENTS)]
+        return max((moment for moment in latest if moment is not None), default=None)
+
     def counts(self) -> dict[str, int]:
         """The number of rows of each table."""
         tables = (MODEL_VERSIONS, PREDICTIONS, EVENTS, OUTCOMES)
@@ -340,11 +351,6 @@ class Store:
         """A connection for reading, which never waits for a writer."""
         with _faults_of(self.where), self._read_only.connect() as connection:
             yield connection
-
-
-def _row(prediction: Prediction) -> dict[str, Any]:
-    """A prediction as a row of its table."""
-    return {column.name: getattr(prediction, column.name) for column in PREDICTIONS.columns}
 
 
 def _event_row(event: Event, received_at: datetime) -> dict[str, Any]:
