@@ -1,6 +1,9 @@
 """The house style of the figures: readable at the size shown, colours that the colour-blind can tell apart."""
 
+from collections.abc import Iterable
+
 import matplotlib as mpl
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.dates import DateFormatter
@@ -109,3 +112,42 @@ def overlaid(ax: Axes, samples: dict[str, pd.Series], bins: ArrayLike, colours: 
     for (name, values), colour in zip(samples.items(), colours, strict=True):
         ax.hist(values, bins, label=name, color=colour, alpha=0.75)
     ax.legend()
+
+
+def histograms(axes: Iterable[Axes], columns: dict[str, ArrayLike], bins: int = 60) -> None:
+    """Draw the histogram of each column in a chart of its own, with its name above; heights are not compared."""
+    for ax, (name, values) in zip(axes, columns.items(), strict=True):
+        ax.hist(np.ravel(values), bins=bins, color=BLUE)
+        ax.set(title=name, yticks=[])
+
+
+def points_and_line(ax: Axes, x: ArrayLike, y: ArrayLike) -> None:
+    """Draw points and the straight line that fits them best."""
+    slope, start = np.polyfit(x, y, 1)
+    ax.plot(x, y, "o", color=BLUE)
+    ax.axline((0, start), slope=slope, color=ORANGE)
+
+
+def strips(ax: Axes, above: dict[str, ArrayLike], below: dict[str, ArrayLike], names: tuple[str, str]) -> None:
+    """Draw two samples of each row as ticks, the first (blue) above the second (red)."""
+    for samples, colour, name, offset in ((above, BLUE, names[0], 0.14), (below, RED, names[1], -0.14)):
+        for row, values in enumerate(samples.values()):
+            ax.plot(values, [row + offset] * len(values), "|", color=colour, label=name if row == 0 else None)
+    ax.set_yticks(range(len(above)), above)
+
+
+def dumbbells(ax: Axes, table: pd.DataFrame, marked: str) -> None:
+    """Draw each row of a table with two columns as a hollow and a full dot, the `marked` row red."""
+    first, second = table.columns
+    colours = [RED if name == marked else GREY for name in table.index]
+    ax.hlines(table.index, table[first], table[second], color=colours)
+    ax.scatter(table[first], table.index, facecolor="white", edgecolor=colours, label=first, zorder=3)
+    ax.scatter(table[second], table.index, color=colours, label=second, zorder=3)
+
+
+def intervals(ax: Axes, table: pd.DataFrame) -> None:
+    """Draw each row's value, low and high; red where the interval is below zero, blue where it is above."""
+    colours = np.select([table.high < 0, table.low > 0], [RED, BLUE], GREY)
+    ax.hlines(table.index, table.low, table.high, color=colours, linewidth=3)
+    ax.scatter(table.value, table.index, color=colours, zorder=3)
+    ax.axvline(0, color="black", linewidth=0.8)

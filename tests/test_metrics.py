@@ -20,6 +20,7 @@ from helpers.metrics import (
     expected_calibration_error,
     population_stability_index,
     psi_of_counts,
+    roc_auc_gain,
 )
 
 # Calibration error
@@ -222,6 +223,20 @@ def test_one_day_has_no_interval():
 
 def test_an_interval_reads_as_in_a_report():
     assert str(Interval(0.74649, 0.73811, 0.75522)) == "0.7465 [0.7381, 0.7552]"
+    assert f"{Interval(0.0141, -0.009, 0.018):+.2f} {Interval(1, 2, 3)}" == "+0.01 [-0.01, +0.02] 1 [2, 3]"
+
+
+def test_a_gain_is_the_difference_of_two_aucs_and_surer_than_either():
+    rng = np.random.default_rng(0)
+    day = np.arange(40).repeat(50)
+    target = rng.normal(size=40)[day] + rng.normal(size=len(day)) > 1
+    old = target + rng.normal(scale=3, size=40)[day] + rng.normal(scale=2, size=len(day))
+    new = old + 0.5 * target
+    gain = roc_auc_gain(target, new, old, day)
+    assert gain.value == pytest.approx(roc_auc_score(target, new) - roc_auc_score(target, old))
+    alone = bootstrap_days(Ranking(target, new).roc_auc, day)
+    assert gain.high - gain.low < 0.5 * (alone.high - alone.low)
+    assert roc_auc_gain(target, new, new, day) == (0, 0, 0)
 
 
 def test_a_thousand_resamples_of_a_season_take_no_time():
