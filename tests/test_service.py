@@ -8,8 +8,10 @@ import stat
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
+from unittest.mock import Mock
 
 import httpx
 import numpy as np
@@ -581,3 +583,24 @@ def test_the_key_is_made_once_and_for_its_owner_alone(tmp_path, monkeypatch, cap
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
     monkeypatch.setenv("MLE_API_KEY", "from the environment")
     assert api_key(tmp_path / "home") == "from the environment"
+
+
+def test_many_who_start_at_once_hold_one_key(tmp_path, monkeypatch):
+    monkeypatch.delenv("MLE_API_KEY", raising=False)
+    with ThreadPoolExecutor(8) as pool:
+        keys = list(pool.map(lambda _: api_key(tmp_path), range(32)))
+    assert len(set(keys)) == 1 and len(keys[0]) >= 40
+
+
+def test_half_a_key_is_never_written(tmp_path, monkeypatch):
+    """Who is killed between making the file and filling it must leave no empty key behind."""
+    monkeypatch.delenv("MLE_API_KEY", raising=False)
+    with monkeypatch.context() as killed, pytest.raises(KeyboardInterrupt):
+        killed.setattr("secrets.token_urlsafe", Mock(side_effect=KeyboardInterrupt))
+        api_key(tmp_path)
+    assert len(api_key(tmp_path)) >= 40
+
+
+def test_an_empty_key_is_refused():
+    with pytest.raises(ValueError, match="the API key is empty"):
+        Settings(api_key="")

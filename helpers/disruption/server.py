@@ -22,6 +22,7 @@ from typing import Any
 
 import httpx
 from fastapi import FastAPI
+from filelock import FileLock
 
 from helpers.data import Tables
 from helpers.disruption.features import OperationsState
@@ -62,12 +63,20 @@ def api_key(home: Path) -> str:
         return key
     home.mkdir(parents=True, exist_ok=True)
     path = home / KEY_FILE
-    with suppress(FileExistsError):
-        # Created with its permissions, so that nobody reads it in the moment before they are set.
-        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(secrets.token_urlsafe(32))
-        print(f"made an API key for the write endpoints: it is in {path}", file=sys.stderr)
+    with FileLock(path.with_suffix(".lock")):
+        if not path.exists():
+            write_key(path)
+            print(f"made an API key for the write endpoints: it is in {path}", file=sys.stderr)
     return path.read_text().strip()
+
+
+def write_key(path: Path) -> None:
+    """Write a new key, whole or not at all: half a key is soon guessed, and an empty one opens every door."""
+    draft = path.with_suffix(".draft")
+    # Created with its permissions, so that nobody reads it in the moment before they are set.
+    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(secrets.token_urlsafe(32))
+    draft.replace(path)
 
 
 def open_service(home: Home, tables: Tables, settings: Settings) -> FastAPI:

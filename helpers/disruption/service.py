@@ -91,6 +91,11 @@ class Settings:
     max_waiting: int = 200  # requests that wait for the worker; the next one is sent away
     poll_seconds: float = 1.0  # from one look at the registry to the next
 
+    def __post_init__(self) -> None:
+        """Refuse an empty key, which a request without any key would match."""
+        if not self.api_key:
+            raise ValueError("the API key is empty: write one into its file, or delete the file to have one made")
+
 
 # What the service accepts and answers, beyond the contract
 
