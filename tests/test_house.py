@@ -4,6 +4,9 @@ import ast
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from importlib.metadata import packages_distributions
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -51,6 +54,35 @@ MODULES = [path for path in (ROOT / "helpers").rglob("*.py") if path != ROOT / "
 def test_imports_run_one_way(path):
     room = path.relative_to(ROOT / "helpers").parts[0].removesuffix(".py")
     assert imported(path) - {room} <= MAY_IMPORT[room]
+
+
+def code(path: Path) -> str:
+    if path.suffix == ".ipynb":
+        return "\n".join(cell.source for cell in notebooks.read(path).cells if cell.cell_type == "code")
+    return path.read_text("utf-8")
+
+
+def used(tree: ast.AST) -> Iterator[str]:
+    """Yield the modules that code imports or, in a list such as ``[sys.executable, "-m", "pytest"]``, runs."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or "helpers"
+        elif isinstance(node, ast.List):
+            words = [getattr(item, "value", None) for item in node.elts]
+            yield from (name for flag, name in pairwise(words) if flag == "-m")
+
+
+DISTRIBUTIONS = packages_distributions()
+LEARNERS = set(re.findall(r"^([\w.-]+)==", (ROOT / "requirements.txt").read_text("utf-8"), re.MULTILINE))
+
+
+@pytest.mark.parametrize("path", [*MODULES, *tracked("*.ipynb")], ids=lambda path: str(path.relative_to(ROOT)))
+def test_what_a_learner_runs_is_in_the_learners_lock(path):
+    modules = {name.split(".")[0] for name in used(ast.parse(code(path)))} - sys.stdlib_module_names - {"helpers"}
+    locked = {name for name in modules if {dist.lower().replace("_", "-") for dist in DISTRIBUTIONS[name]} & LEARNERS}
+    assert modules - locked == set()
 
 
 def prose(path: Path) -> str:
