@@ -143,6 +143,7 @@ def dumbbells(ax: Axes, table: pd.DataFrame, marked: str) -> None:
     ax.hlines(table.index, table[first], table[second], color=colours)
     ax.scatter(table[first], table.index, facecolor="white", edgecolor=colours, label=first, zorder=3)
     ax.scatter(table[second], table.index, color=colours, label=second, zorder=3)
+    ax.legend()
 
 
 def intervals(ax: Axes, table: pd.DataFrame) -> None:
