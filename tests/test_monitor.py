@@ -75,7 +75,7 @@ def held_out(served: pd.DataFrame, monitor: Monitor) -> counts.Days:
     """As many days again, from the weeks between: nothing has changed but chance."""
     rows = served[served.week % 3 == HELD_OUT]
     days = pd.DatetimeIndex(sorted(counts.local_day(rows["at"]).unique()))
-    return counts.count_days(rows, module.moments(None), monitor.layout, days)
+    return counts.count_days(rows, None, monitor.layout, days)
 
 
 @pytest.fixture
@@ -290,6 +290,20 @@ def test_refused_and_slow_requests(monitor, week):
     slow = week.assign(milliseconds=week.milliseconds * 4)
     table = monitor.check(slow, refused=week["at"].iloc[:50])
     assert rings(table, "requests") == {"refused_share", *counts.LATENCY_QUANTILES}
+
+
+def test_of_refusals_that_nobody_noted_nothing_is_said(monitor, week):
+    said = monitor.check(week)
+    assert "refused_share" not in set(said.statistic)
+    none = monitor.check(week, refused=week["at"].iloc[:0])
+    assert (none[none.statistic == "refused_share"].value == 0).all()
+    pd.testing.assert_frame_equal(none[none.statistic != "refused_share"].reset_index(drop=True), said)
+
+
+def test_refusals_on_days_that_the_reference_leaves_out_do_not_count(reference, monitor):
+    everywhere = pd.Series(pd.date_range("2012-12-01", "2014-01-31", tz="UTC"))
+    learnt = Monitor.learn(reference, FEATURES, Costs(), refused=everywhere, rate=0.05)
+    assert learnt.reference.counts["refused", ""].sum() == len(learnt.reference.days) == len(monitor.reference.days)
 
 
 def test_a_bad_model(monitor, week):

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -334,6 +334,32 @@ def test_a_refusal_names_the_field(client, store, change, field):
     document = refused(response, 422, field)
     assert field in document["detail"]
     assert store.counts()["predictions"] == 0
+
+
+def test_when_something_was_refused_is_kept_for_the_monitor(client, store):
+    plan, event = in_json(plan_list()[0]), in_json(event_list()[0])
+    departure, at = (datetime.fromisoformat(moment) for moment in (plan["scheduled_departure"], event["at"]))
+    client.post(EVENTS, json={"events": [event, event | {"colour": "red"}, event | {"kind": "boarded"}]})
+    client.post(ONE, json={"plan": plan | {"origin": "LAX"}})
+    client.post(MANY, json={"requests": [{"plan": plan, "at": "yesterday"}, {"plan": plan}]})
+    before = datetime.now(UTC) - timedelta(hours=1)
+    client.post(MANY, json={"requests": ["nonsense", {"plan": 1}]})
+    hours = [moment.replace(minute=0) for moment in (at, at, departure, departure)]
+    assert list(store.refused(datetime(2013, 1, 1, tzinfo=UTC), datetime(2014, 1, 1, tzinfo=UTC))) == sorted(hours)
+    assert len(store.refused(before, datetime.now(UTC) + timedelta(hours=1))) == 2
+    assert store.counts()["predictions"] == 1
+
+
+@pytest.mark.parametrize("body", [b"{", json.dumps({"plan": {}}).encode()])
+def test_who_has_no_key_leaves_no_trace(client, store, body):
+    del client.headers["X-API-Key"]
+    assert client.post(ONE, content=body, headers={"Content-Type": "application/json"}).status_code in (401, 422)
+    assert len(store.refused(datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))) == 0
+
+
+def test_a_refusal_that_cannot_be_noted_is_a_refusal_all_the_same(client, store, monkeypatch):
+    monkeypatch.setattr(store, "add_refused", Mock(side_effect=StoreFull("no room left")))
+    refused(client.post(ONE, json={"plan": {}}), 422, "plan.carrier")
 
 
 def test_a_pointer_is_escaped(client):

@@ -273,6 +273,16 @@ def test_scored_of_nothing_has_its_columns_and_types(store):
     assert nothing.disrupted.dtype == "boolean"
 
 
+def test_refusals_are_counted_by_the_hour(store):
+    store.add_refused([])
+    store.add_refused([NOON, NOON + timedelta(minutes=59), NOON + timedelta(hours=1)])
+    store.add_refused([NOON.astimezone(timezone(-timedelta(hours=4))) + timedelta(minutes=1)])
+    assert list(store.refused(NOON, NOON + timedelta(hours=1))) == [NOON] * 3
+    assert list(store.refused(NOON + timedelta(hours=1), NOON + timedelta(days=1))) == [NOON + timedelta(hours=1)]
+    nothing = store.refused(NOON + timedelta(hours=2), NOON + timedelta(days=1))
+    assert len(nothing) == 0 and nothing.dtype == "datetime64[us, UTC]"
+
+
 def test_a_reader_does_not_wait_for_a_writer(store, url):
     store.add_predictions([prediction(1)])
     reader = Store(url)
@@ -299,7 +309,7 @@ def test_opened_by_many_at_once_it_is_made_once(url):
         store.close()
 
 
-@pytest.mark.parametrize(("version", "advice"), [(2, "update this one"), (0, "move it away")])
+@pytest.mark.parametrize(("version", "advice"), [(3, "update this one"), (1, "move it away")])
 def test_another_schema_version_is_refused_in_one_line(url, version, advice):
     store = Store(url)
     with store._transaction() as connection:

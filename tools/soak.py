@@ -15,7 +15,6 @@ the service ended by itself. All that it writes is in a temporary folder.
 import argparse
 import itertools
 import multiprocessing
-import socket
 import sys
 import tempfile
 import threading
@@ -33,6 +32,7 @@ import httpx
 import pandas as pd
 from pydantic_core import to_json
 
+from helpers.course.lab import free_port
 from helpers.data import Tables, load_tables
 from helpers.disruption.faults import cut, stream_of
 from helpers.disruption.model import train
@@ -47,9 +47,11 @@ ONE, MANY, EVENTS = "/v1/predictions", "/v1/predictions:batch", "/v1/events"
 FIRST_DAY = date(2013, 1, 1)
 HOUR = timedelta(hours=1)
 CLIENTS = 8
+LOW_PORT = 20_000
+LOG = "service.log"
 IN_BATCH = 3  # one flight in so many comes in the hour's batch
 AGAIN = 25  # one request in so many is sent a second time, though it was answered
-PATIENCE = 120  # seconds in which the service must be ready, and a client must have its answer
+PATIENCE = 180  # seconds in which the service must be ready, and a client must have its answer
 PAUSE = 0.2  # seconds before a client asks again
 
 
@@ -198,14 +200,15 @@ class Victim:
 
     def __init__(self, folder: Path, days: int, method: str) -> None:
         """Start it. ``method`` is that of multiprocessing: "spawn" begins with a new Python, as a real restart does."""
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
-        self.address, self.kills = f"http://127.0.0.1:{port}", 0
+        # Not one that the system picks: it hands out the same to outgoing connections, so that a client who knocks
+        # while nobody listens may be given, and hold, the very port at which it knocks.
+        port = free_port(LOW_PORT)
+        self.address, self.kills, self.log = f"http://127.0.0.1:{port}", 0, folder / LOG
         self.make = partial(multiprocessing.get_context(method).Process, target=answer, args=(folder, days, port))
         self.start()
 
     def start(self) -> None:
-        """Start it and wait until it is ready. Raises RuntimeError when it is not in time."""
+        """Start it and wait until it is ready. Raises RuntimeError when it does not get so."""
         self.process = self.make(daemon=True)
         self.process.start()
         end = time.monotonic() + PATIENCE
@@ -214,7 +217,8 @@ class Victim:
                 if httpx.get(f"{self.address}/readyz").status_code == 200:
                     return
             time.sleep(PAUSE)
-        raise RuntimeError("the service does not start")
+        state = "did not get ready in time" if self.process.is_alive() else "ended by itself"
+        raise RuntimeError(f"the service {state} after its start; the end of its log: {self.log.read_text()[-2000:]}")
 
     def kill(self) -> None:
         """End it without a warning. Raises RuntimeError when it had ended by itself."""
@@ -227,7 +231,7 @@ class Victim:
 
 def answer(folder: Path, days: int, port: int) -> None:
     """The service's process: as `mle serve`, with fewer days; its log goes to a file."""
-    sys.stderr = (folder / "service.log").open("a", encoding="utf-8")
+    sys.stderr = (folder / LOG).open("a", encoding="utf-8")
     home = Home(folder)
     settings = Settings(home.api_key, port=port)
     serve(open_service(home, first_days(days), settings), settings)

@@ -83,6 +83,7 @@ def matching(pattern: str) -> Any:
 
 
 Moment = Annotated[AwareDatetime, BeforeValidator(no_number), AfterValidator(in_utc)]
+MOMENT = TypeAdapter(Moment)
 ScheduledMoment = Annotated[Moment, AfterValidator(whole_minute)]
 Origin = Literal["EWR", "JFK", "LGA"]
 Destination = matching("[A-Z]{3}")

@@ -20,7 +20,7 @@ one for a feature   of which origin, carrier and departure_minute must be there:
 ==================  ================================================================================================
 
 The reference's predictions must be made by a model that was not trained on those flights, or each later
-window looks worse than it is. The times of refused requests come apart, since a refused request has no prediction.
+window looks worse than it is. The times of refused messages come apart, since a refused one has no prediction.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -198,6 +198,8 @@ class Monitor:
     ) -> Self:
         """Learn what is normal from the reference (columns: see the module; days without a row are left out).
 
+        Without ``refused``, the times of what was refused, nothing was.
+
         Raises ValueError for a reference that lacks a column, and for one with too few days for the rate.
         """
         refuse_incomplete(reference, [*SERVED, *features])
@@ -205,7 +207,8 @@ class Monitor:
             raise ValueError(f"the features lack {', '.join(gone)}: the slices are made from them")
         layout = layout_of(reference, features)
         days = pd.DatetimeIndex(sorted(local_day(reference["at"]).unique()))
-        return cls(layout, count_days(reference, moments(refused), layout, days), costs, **settings)
+        refused = pd.Series([], dtype="datetime64[us, UTC]") if refused is None else refused
+        return cls(layout, count_days(reference, refused, layout, days), costs, **settings)
 
     def __post_init__(self) -> None:
         """Refuse a rate that so few days cannot promise."""
@@ -239,10 +242,11 @@ class Monitor:
     def count(self, served: pd.DataFrame, refused: pd.Series | None = None) -> Days:
         """Count what was served and refused (``refused``: the times), on each day from the first to the last.
 
-        A feature that is gone counts as missing. Raises ValueError when another column is gone, or nothing was served.
+        Without ``refused`` nothing is said of refusals. A feature that is gone counts as missing. Raises ValueError
+        when another column is gone, or nothing was served.
         """
         refuse_incomplete(served, SERVED)
-        return count_days(served, moments(refused), self.layout)
+        return count_days(served, refused, self.layout)
 
     def values(self, days: Days, weights: np.ndarray) -> pd.DataFrame:
         """Statistics of the windows that are sums of ``days`` with ``weights`` (windows x days)."""
@@ -299,11 +303,6 @@ def refuse_incomplete(served: pd.DataFrame, columns: Sequence[str]) -> None:
         raise ValueError("column at must hold moments with a time zone, none missing")
     if not served.probability.between(0, 1).all():
         raise ValueError("column probability must hold numbers from 0 to 1, none missing")
-
-
-def moments(refused: pd.Series | None) -> pd.Series:
-    """The times of the refused requests; none when nothing is known of them."""
-    return pd.Series([], dtype="datetime64[us, UTC]") if refused is None else refused
 
 
 def served_from_store(scored: pd.DataFrame) -> pd.DataFrame:

@@ -143,21 +143,24 @@ def slicings(served: pd.DataFrame) -> dict[str, pd.Series]:
     return {"origin": served.origin, "carrier": served.carrier, "hour": hour}
 
 
-def count_days(served: pd.DataFrame, refused: pd.Series, layout: Layout, days: pd.DatetimeIndex | None = None) -> Days:
-    """Count the served predictions, and the requests refused at the times ``refused``, on each of ``days``.
+def count_days(
+    served: pd.DataFrame, refused: pd.Series | None, layout: Layout, days: pd.DatetimeIndex | None = None
+) -> Days:
+    """Count the served predictions, and the messages refused at the times ``refused`` if known, on each of ``days``.
 
     Without ``days``, on each day from the first to the last: a day without a request is a day, too.
     """
-    served, refused_on = complete(served, layout), local_day(refused)
-    date = local_day(served["at"])
+    served, date = complete(served, layout), local_day(served["at"])
+    refused_on = date[:0] if refused is None else local_day(refused)
     if days is None:
         every = pd.concat([date, refused_on])
         days = pd.date_range(every.min(), every.max())
     day = days.get_indexer(date)
+    number_refused = tally(days.get_indexer(refused_on[refused_on.isin(days)]), len(days))
     counts = {
         **count_traffic(served, day, len(days)),
         ("days", ""): np.ones((len(days), 1)),
-        ("refused", ""): tally(days.get_indexer(refused_on), len(days)),
+        ("refused", ""): np.full_like(number_refused, np.nan) if refused is None else number_refused,
         **count_columns(served, day, len(days), layout.columns),
         **count_outcomes(served, day, len(days), layout.slices),
     }

@@ -26,7 +26,7 @@ from base64 import b64encode
 from collections import Counter as Counts
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
@@ -46,7 +46,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from helpers.disruption.features import OperationsState, UnknownFlight, rows_of
-from helpers.disruption.messages import ORIGINS, Event, FlightKey, FlightPlan, Origin, PredictionRequest
+from helpers.disruption.messages import MOMENT, ORIGINS, Event, FlightKey, FlightPlan, Origin, PredictionRequest
 from helpers.disruption.model import contributions
 from helpers.disruption.registry import Bundle
 from helpers.disruption.store import Prediction, Store, StoreError, StoreFull
@@ -101,10 +101,11 @@ class Settings:
 
 
 class Faulty:
-    """An item of a batch that broke the contract, with its faults."""
+    """An item of a batch that broke the contract: its faults, and the moment that it is about."""
 
-    def __init__(self, error: ValidationError) -> None:
-        """Keep the faults without what was sent."""
+    def __init__(self, said: Any, error: ValidationError) -> None:
+        """Keep the faults without what was said."""
+        self.at = moment_of(said)
         self.errors = faults(error.errors(include_url=False, include_context=False, include_input=False))
 
 
@@ -113,7 +114,17 @@ def keep_fault(value: Any, validate: Callable[[Any], Any]) -> Any:
     try:
         return validate(value)
     except ValidationError as error:
-        return Faulty(error)
+        return Faulty(value, error)
+
+
+def moment_of(said: Any) -> datetime:
+    """The moment that a message which broke the contract is about; now, where it tells none that can be read."""
+    said = said if isinstance(said, Mapping) else {}
+    plan = said.get("plan")
+    for told in (said.get("at"), plan.get("scheduled_departure") if isinstance(plan, Mapping) else None):
+        with suppress(ValidationError):
+            return MOMENT.validate_python(told)
+    return datetime.now(UTC)
 
 
 class PredictionBatch(BaseModel):
@@ -389,6 +400,11 @@ class Service:
         return [
             EventResult(event_id=event.event_id, result=result) for event, result in zip(events, results, strict=True)
         ]
+
+    def note_refused(self, times: Sequence[datetime]) -> None:
+        """Keep when something broke the contract, for the monitor. Safe from any thread, and never a reason to fail."""
+        with suppress(StoreError):
+            self.store.add_refused(times)
 
     def apply(self, event: Event) -> str:
         """Let the state know an event; one of a flight outside the schedule changes no feature."""
@@ -762,7 +778,7 @@ def create_app(
     )
     app.state.service = service
     app.add_middleware(Gate, settings=settings, metrics=service.metrics)
-    add_problems(app, service.metrics)
+    add_problems(app, service)
     add_writing(app, service, worker, settings)
     add_reading(app, service, worker)
     add_operations(app, service)
@@ -776,7 +792,7 @@ async def poll(service: Service, seconds: float) -> None:
         await asyncio.to_thread(service.look_for_champion)
 
 
-def add_problems(app: FastAPI, metrics: Metrics) -> None:
+def add_problems(app: FastAPI, service: Service) -> None:
     """Every fault is answered with a problem document."""
 
     def answer(status: int, headers: Mapping[str, str] | None = None) -> Callable[[Request, Exception], Response]:
@@ -788,7 +804,9 @@ def add_problems(app: FastAPI, metrics: Metrics) -> None:
     @app.exception_handler(RequestValidationError)
     def breaks_contract(request: Request, error: RequestValidationError) -> Response:
         found = faults([fault | {"loc": place_in_body(fault["loc"])} for fault in error.errors()])
-        metrics.refused.labels(request.scope["route"].path).inc()
+        service.metrics.refused.labels(request.scope["route"].path).inc()
+        if isinstance(error.body, Mapping):  # read, so the API key was right
+            service.note_refused([moment_of(error.body)])
         return problem(422, first_words(found), request.state.request_id, found)
 
     @app.exception_handler(HTTPException)
@@ -839,12 +857,12 @@ def add_writing(app: FastAPI, service: Service, worker: Worker, settings: Settin
             good = [(place, item) for place, item in enumerate(batch.requests) if not isinstance(item, Faulty)]
             asked = [(item, idempotency_key and f"{idempotency_key} {place}") for place, item in good]
             stored = service.predict(asked) if asked else []
+            note_faulty("/v1/predictions:batch", batch.requests)
             answers = {
                 place: answer_of(answer, item.with_features) for (place, item), answer in zip(good, stored, strict=True)
             }
             return as_json({"predictions": with_problems(batch.requests, answers, "requests")})
 
-        count_faulty("/v1/predictions:batch", batch.requests)
         return await worker(work)
 
     @app.post("/v1/events", response_model=EventResults, **writing)
@@ -854,14 +872,16 @@ def add_writing(app: FastAPI, service: Service, worker: Worker, settings: Settin
         def work() -> Response:
             good = [(place, item) for place, item in enumerate(batch.events) if not isinstance(item, Faulty)]
             results = service.take_in([item for _, item in good])
+            note_faulty("/v1/events", batch.events)
             answers = {place: result for (place, _), result in zip(good, results, strict=True)}
             return as_json({"events": with_problems(batch.events, answers, "events")})
 
-        count_faulty("/v1/events", batch.events)
         return await worker(work)
 
-    def count_faulty(route: str, items: Sequence[Any]) -> None:
-        service.metrics.refused.labels(route).inc(sum(isinstance(item, Faulty) for item in items))
+    def note_faulty(route: str, items: Sequence[Any]) -> None:
+        times = [item.at for item in items if isinstance(item, Faulty)]
+        service.metrics.refused.labels(route).inc(len(times))
+        service.note_refused(times)
 
 
 def with_problems(items: Sequence[Any], answers: Mapping[int, Any], name: str) -> list[Any]:

@@ -7,6 +7,7 @@ model_versions     each version of the model that ever answered here
 predictions        each answer, with the features it was made from
 events             each event, once, however often it was sent
 outcomes           each flight whose end is known: the terminal event that became known last
+refused            each hour about which something was sent that broke the contract, and how often
 schema_version     the layout of these tables; a file with another one is refused
 =================  =========================================================================================
 
@@ -21,6 +22,7 @@ at each commit (``synchronous=NORMAL``). Where that matters, give the URL of a P
 """
 
 import threading
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
@@ -37,7 +39,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from helpers.disruption.features import LATE
 from helpers.disruption.messages import EVENT, Arrived, Cancelled, Departed, Diverted, Event, Observed
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 BUSY_SECONDS = 5.0  # how long a write waits for the writer of another process
 ROWS_AT_ONCE = 5_000  # rows that a long read holds in memory
 LOCK_OF_THE_TABLES = 20130101  # any number that nobody else uses: PostgreSQL's lock while the tables are made
@@ -132,6 +134,9 @@ OUTCOMES = sa.Table(
     sa.Column("known_at", Moment, nullable=False, index=True),
     sa.Column("event_id", sa.ForeignKey("events.event_id"), nullable=False),
 )
+REFUSED = sa.Table(
+    "refused", TABLES, sa.Column("hour", Moment, primary_key=True), sa.Column("number", sa.Integer, nullable=False)
+)
 
 PANDAS_TYPES = {sa.String: "str", sa.Float: "float64", sa.Boolean: "boolean", Moment: "datetime64[us, UTC]"}
 
@@ -185,7 +190,7 @@ def outcome(event: Event) -> Outcome | None:
 
 
 class Store:
-    """The five tables in one database; safe to use from several threads and processes.
+    """The six tables in one database; safe to use from several threads and processes.
 
     ``url`` is SQLAlchemy's (sqlite:///path, postgresql+psycopg://user@host/name) or the path of an SQLite file, which
     is made when it is missing. ``max_bytes`` limits the size of an SQLite file.
@@ -257,6 +262,19 @@ class Store:
         changed = {name: write.excluded[name] for name in told[0] if name != "flight_id"}
         connection.execute(write.on_conflict_do_update(index_elements=["flight_id"], set_=changed, where=later), told)
 
+    def add_refused(self, times: Sequence[datetime]) -> None:
+        """Count, by the hour, messages that broke the contract; nothing of what they said is kept."""
+        if not times:
+            return
+        hours = Counter(moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0) for moment in times)
+        write = self._insert(REFUSED)
+        added = {"number": REFUSED.c.number + write.excluded.number}
+        with self._transaction() as connection:
+            connection.execute(
+                write.on_conflict_do_update(index_elements=["hour"], set_=added),
+                [{"hour": hour, "number": number} for hour, number in hours.items()],
+            )
+
     # ------------------------------------------------------------------- read
 
     def predictions_of_keys(self, idempotency_keys: Sequence[str]) -> dict[str, Prediction]:
@@ -304,6 +322,13 @@ class Store:
         # A column in which nothing stands would have no type.
         types = {name: PANDAS_TYPES.get(type(column.type)) for name, column in query.selected_columns.items()}
         return table.astype({name: dtype for name, dtype in types.items() if dtype})
+
+    def refused(self, start: datetime, end: datetime) -> pd.Series:
+        """The hour of each message about [start, end) that broke the contract, as the monitor wants them."""
+        query = sa.select(REFUSED).where(REFUSED.c.hour >= start, REFUSED.c.hour < end).order_by(REFUSED.c.hour)
+        with self._connection() as connection:
+            hours = [row.hour for row in connection.execute(query) for _ in range(row.number)]
+        return pd.Series(hours, dtype="datetime64[us, UTC]")
 
     def last_moment(self) -> datetime | None:
         """The latest decision time or time of an event; None when there is neither."""
