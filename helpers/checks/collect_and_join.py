@@ -447,7 +447,7 @@ def _assert_patience(archive: Archive, case: str) -> None:
             f"With {case}: you slept {waited:g} s where at least {demanded:g} s are due: as `Retry-After` says after a "
             "429, else twice as long after each failure of the page."
         )
-        assert waited <= max(demanded, 60), f"With {case}: you slept {waited:g} s; a failure is worth 60 at most."
+        assert waited <= max(2 * demanded, 60), f"With {case}: you slept {waited:g} s; a failure is worth 60 at most."
 
 
 def _assert_gives_up(collect: Callable, rng: Generator, troubles: dict, error: type[Exception], tries: int) -> None:
