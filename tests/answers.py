@@ -11,6 +11,7 @@ from helpers.checks.core import Result
 from helpers.course import ROOT, notebooks
 from helpers.course.manifest import Lesson, load_curriculum
 from helpers.course.notebooks import BEGIN, CHECK, SOLUTION
+from helpers.course.progress import RESULT_MIME
 
 LESSONS = load_curriculum(ROOT).written
 
@@ -34,6 +35,13 @@ def tasks(lesson: Lesson) -> list[Task]:
         elif CHECK in cell.metadata.get("tags", []):
             found.append(Task(exercise, answers[exercise], cell.source))
     return found
+
+
+def shown(lesson: Lesson) -> list[str]:
+    """Return the exercises whose check the lesson itself runs, such as 11.0, each once."""
+    outputs = [output for cell in notebooks.read(ROOT / lesson.notebook).cells for output in cell.get("outputs", [])]
+    results = [output.get("data", {}).get(RESULT_MIME) for output in outputs]
+    return list(dict.fromkeys(result["exercise"] for result in results if result))
 
 
 def namespace(lesson: Lesson) -> dict[str, Any]:
