@@ -1,12 +1,18 @@
 """What lessons rebuild before the learner's eyes gives the values of what runs in the service."""
 
-import pandas as pd
+import ast
 
-from helpers.course import ROOT
+import numpy as np
+import pandas as pd
+import pytest
+
+from helpers.course import ROOT, notebooks
 from helpers.course.manifest import load_curriculum
-from helpers.data import load_airports, load_flights, load_weather
-from helpers.disruption.features import OBSERVATION_AGE_LIMIT, last_observation
+from helpers.data import load_airports, load_flights, load_tables, load_weather
+from helpers.disruption.contract import validate, with_local_hours, with_true_utc
+from helpers.disruption.features import CATEGORIES, OBSERVATION_AGE_LIMIT, build_features, disrupted, last_observation
 from helpers.disruption.messages import HORIZON, OBSERVATION_DELAY
+from helpers.disruption.model import train
 from helpers.disruption.stream import scheduled_arrival, scheduled_departure, time_zones
 from tests.answers import namespace
 
@@ -31,3 +37,98 @@ def test_lesson_21_lands_flights_when_the_service_does():
     asked = zip(scheduled_departure(flights), flights.sched_arr_time, zones, strict=True)
     first_shown = lesson_21()["first_shown"]
     assert [first_shown(*flight) for flight in asked] == scheduled_arrival(flights, airports).tolist()
+
+
+def lesson_23() -> dict:
+    """What the lesson itself defines about times and delays, with no other cell run."""
+    cells = notebooks.read(ROOT / load_curriculum(ROOT).lesson("23_validate_the_data").notebook).cells
+    code = ast.parse("\n".join(cell.source for cell in cells if cell.cell_type == "code"))
+    wanted = {"clock_minutes", "gap", "delay_fits", "local_hour", "shows_local_hour", "by_hour", "repaired"}
+    body = [node for node in code.body if getattr(node, "name", None) in wanted]
+    names = {"pd": pd, "NEW_YORK": "America/New_York"}
+    exec(compile(ast.Module(body, []), "lesson 23", "exec"), names)
+    return names
+
+
+def test_lesson_23_mends_2023_as_the_contract_does():
+    tables = load_tables(2023)
+    mended = lesson_23()["repaired"](tables)
+    pd.testing.assert_frame_equal(mended.flights, with_true_utc(tables).flights)
+    pd.testing.assert_frame_equal(mended.weather, with_local_hours(tables.weather))
+
+
+@pytest.mark.parametrize(
+    ("name", "rule"),
+    [
+        ("delay_fits", "dep_delay is dep_time less sched_dep_time"),
+        ("shows_local_hour", "time_hour shows the row's date"),
+    ],
+)
+def test_lesson_23_refuses_the_rows_that_the_contract_refuses(name, rule):
+    flights = load_flights().sample(2_000, random_state=0)
+    flights.loc[flights.index[:40], "dep_delay"] += 1
+    flights.loc[flights.index[20:70], "hour"] = (flights.hour + 5) % 24
+    refused = validate(flights, "flights").refused
+    expected = refused.index[refused.rules.str.contains(rule, regex=False)]
+    keeps = lesson_23()[name](flights)
+    assert set(flights.index[~keeps]) == set(expected) and len(expected) >= 39
+
+
+def taught(stem: str, *names: str) -> dict:
+    """The named functions and classes of a lesson, and its imports, without running the rest."""
+    cells = notebooks.read(ROOT / load_curriculum(ROOT).lesson(stem).notebook).cells
+    tree = ast.parse("\n".join(cell.source for cell in cells if cell.cell_type == "code"))
+    imports = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    defined = [node for node in tree.body if getattr(node, "name", None) in names]
+    found: dict = {}
+    exec(compile(ast.Module([*imports, *defined], []), stem, "exec"), found)
+    return found
+
+
+def test_lesson_26_counts_the_operations_that_the_service_counts_in_bulk_and_online():
+    lesson = taught("26_build_features", "Log", "mean", "Board", "operations", "in_bulk", "replay", "minute")
+    tables = load_tables()
+    flights = tables.flights.query("month == 11 and day <= 6")  # with the night on which the clock goes back
+    due = lesson["minute"](scheduled_departure(flights))
+    left = due + flights.dep_delay
+    times = pd.DataFrame(
+        {"origin": flights.origin, "due": due, "left": left, "at": due - HORIZON / pd.Timedelta("1min")}
+    )
+    features = build_features(tables._replace(flights=flights))[["departure_delay_origin_3h", "waiting_origin"]]
+    expected = features.set_axis(["departure_delay", "waiting"], axis="columns")
+    for found in (lesson["in_bulk"](times), lesson["replay"](times).loc[flights.index]):
+        pd.testing.assert_frame_equal(found, expected, rtol=0, atol=1e-9)
+
+
+def lesson_25(**names: object) -> dict:
+    """The recipe of the lesson, built on the columns given, with no other cell run."""
+    cells = notebooks.read(ROOT / load_curriculum(ROOT).lesson("25_clean_and_scale").notebook).cells
+    code = ast.parse("\n".join(cell.source for cell in cells if cell.cell_type == "code"))
+    body = [
+        node
+        for node in code.body
+        if isinstance(node, ast.ImportFrom)
+        or getattr(node, "name", None) in {"linear", "recipe"}
+        or ast.unparse(node).startswith(("fill, code =", "ranks ="))
+    ]
+    exec(compile(ast.Module(body, []), "lesson 25", "exec"), names)
+    return names
+
+
+def test_lesson_25_prepares_features_as_the_logistic_model_does():
+    tables = load_tables()
+    features, late = build_features(tables), disrupted(tables.flights)
+    seen = features.index[tables.flights.month <= 6][::20]
+    asked = features.index[(features.dest == "SBN") | (features.index % 500 == 0)]
+    course = train("logistic", features.loc[seen], late[seen])
+    lesson = lesson_25(PLACES=list(CATEGORIES), NUMBERS=list(features.select_dtypes("number")))
+    table = features.astype(dict.fromkeys(CATEGORIES, "str"))
+    model = lesson["recipe"]().fit(table.loc[seen], late[seen])
+    np.testing.assert_allclose(
+        model[:-1].transform(table.loc[asked]),
+        course.pipeline[:-1].transform(course.encoder.table(features.loc[asked])),
+        atol=1e-9,
+    )
+    np.testing.assert_allclose(
+        model.predict_proba(table.loc[asked])[:, 1], course.predict_proba(features.loc[asked]), atol=1e-6
+    )

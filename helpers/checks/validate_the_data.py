@@ -216,6 +216,7 @@ def _hours(rng: Generator) -> tuple[pd.DataFrame, dict[int, tuple[str, set[str]]
         ),
         ("the lowest and the greatest values that are allowed", set(), {"temp": 130.0, "humid": 0.0, "wind_dir": "0"}),
         ("a temperature of 999", {"temp"}, {"temp": 999.0}),
+        ("a temperature of 131", {"temp"}, {"temp": 131.0}),
         ("a temperature of -61", {"temp"}, {"temp": -61.0}),
         ("its temperature is missing", {"temp"}, {"temp": np.nan}),
         ("its humidity is missing, which is allowed", set(), {"humid": np.nan}),
@@ -225,7 +226,8 @@ def _hours(rng: Generator) -> tuple[pd.DataFrame, dict[int, tuple[str, set[str]]
         ("a wind from '90.0', a number below 360", set(), {"wind_dir": "90.0"}),
         ("a wind from '2000', a number above 360 and a text before '360'", {"wind_dir"}, {"wind_dir": "2000"}),
         ("a wind from '370.0'", {"wind_dir"}, {"wind_dir": "370.0"}),
-        ("a wind from '-10'", {"wind_dir"}, {"wind_dir": "-10"}),
+        ("a wind from '361'", {"wind_dir"}, {"wind_dir": "361"}),
+        ("a wind from '-1'", {"wind_dir"}, {"wind_dir": "-1"}),
         ("a wind from 'VRB', which is no number", {"wind_dir"}, {"wind_dir": "VRB"}),
         ("its wind direction is missing, which is allowed", set(), {"wind_dir": None}),
         ("its hour is one ahead of New York's", {"hour"}, {"lead": 1}),
@@ -384,10 +386,13 @@ def check_silent_changes(silent_changes, rng: Generator) -> None:
     for hours in (4, -5, 12, int(rng.integers(6, 11)), -11):
         found = _found(silent_changes, _moved(_month(rng), hours), normal)
         _assert_found(found, {"clock": hours}, f"whose stated clock is {hours:+d} hours ahead of the true one")
-    _assert_found(_found(silent_changes, _celsius(_month(rng)), normal), {"degrees": "Celsius"}, "in Celsius")
+    for name, weather in {"in Celsius": _month(rng), "in Celsius, full of mist": _misty(rng, 1.3, 1.6)}.items():
+        _assert_found(_found(silent_changes, _celsius(weather), normal), {"degrees": "Celsius"}, name)
     ratio = float(rng.uniform(1.05, 1.6))
     gusts = _computed_gusts(_month(rng), ratio)
     _assert_found(_found(silent_changes, gusts, normal), {"gusts": ratio}, "whose gusts are a multiple of the wind")
+    few = _few_gusts(_month(rng), 30, ratio)
+    _assert_found(_found(silent_changes, few, normal), {"gusts": ratio}, "with just 30 gusts, a multiple of the wind")
     everything = _computed_gusts(_celsius(_moved(_month(rng), 5)), ratio)
     expected = {"clock": 5, "degrees": "Celsius", "gusts": ratio}
     _assert_found(_found(silent_changes, everything, normal), expected, "with all three faults")
@@ -441,20 +446,33 @@ def _humidity(temp: np.ndarray, dewp: np.ndarray) -> np.ndarray:
 
 
 def _controls(rng: Generator) -> dict[str, pd.DataFrame]:
-    plain, broken, few, gap = (_month(rng) for _ in range(4))
-    some = few.index[few.wind_speed > 0][:29]
+    plain, broken, gap, fog = _month(rng), _month(rng), _month(rng), _misty(rng, 0, 0.1)
     return {
         "a month like any other": plain,
         "a cold month with a small swing": _month(rng, swing=4, level=25),
         "its humidity is measured wrong, which Celsius would not explain": broken.assign(humid=broken.humid / 2),
-        "only 29 gusts, too few to speak of a constant ratio": few.assign(
-            wind_gust=(few.wind_speed * 1.2).where(few.index.isin(some))
-        ),
+        "a misty month, whose humidity hardly depends on the unit": _misty(rng, 0.3, 0.9),
+        "a month of fog, whose humidity is 1.5 too low in either unit": fog.assign(humid=fog.humid - 1.5),
+        "only 29 gusts, too few to speak of a constant ratio": _few_gusts(_month(rng), 29, 1.2),
         "the hours from 1 to 3 are missing": gap[~gap.hour.between(1, 3)],
         "many hours are calm, with a gust of 0": plain.assign(
             wind_gust=plain.wind_gust.mask(plain.wind_speed == 0, 0.0)
         ),
     }
+
+
+def _misty(rng: Generator, nearest: float, farthest: float) -> pd.DataFrame:
+    """A month whose dew point lies so many degrees Fahrenheit below the temperature."""
+    weather = _month(rng)
+    dewp = weather.temp - rng.uniform(nearest, farthest, len(weather))
+    return weather.assign(dewp=dewp, humid=_humidity(weather.temp, dewp).round(1))
+
+
+def _few_gusts(weather: pd.DataFrame, count: int, ratio: float) -> pd.DataFrame:
+    """The month with so many gusts, a multiple of a wind that is light in half of them."""
+    windy = weather.index[weather.wind_speed > 0][:count]
+    wind = weather.wind_speed.where(~weather.index.isin(windy[::2]), 0.575)
+    return weather.assign(wind_speed=wind, wind_gust=(wind * ratio).where(weather.index.isin(windy)))
 
 
 def _moved(weather: pd.DataFrame, hours: int) -> pd.DataFrame:
@@ -466,7 +484,8 @@ def _celsius(weather: pd.DataFrame) -> pd.DataFrame:
 
 
 def _computed_gusts(weather: pd.DataFrame, ratio: float) -> pd.DataFrame:
-    return weather.assign(wind_gust=weather.wind_speed * ratio)
+    calm = weather.wind_speed == 0  # a gust in a calm, such as a sensor's hiccup, has no ratio
+    return weather.assign(wind_gust=(weather.wind_speed * ratio).mask(calm, 2.30156))
 
 
 # 23.6: a decision
