@@ -39,6 +39,10 @@ StemArgument = Annotated[str, typer.Argument(metavar="STEM", help="A lesson: 24_
 StemsArgument = Annotated[
     list[str] | None, typer.Argument(metavar="[STEM]...", help="Lessons; all when none is named.")
 ]
+HomeOption = Annotated[
+    Path | None, typer.Option("--home", file_okay=False, help="Keep all of it in this folder, or look for it there.")
+]
+DAY = {"formats": ["%Y-%m-%d"], "metavar": "YYYY-MM-DD"}
 
 
 class Refusal(Exception):
@@ -188,9 +192,9 @@ def test(stems: StemsArgument = None) -> None:
 
 @app.command()
 def train(
-    until: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="Learn from the days before this one.")] = (
-        datetime(2013, 4, 1)
-    ),
+    until: Annotated[
+        datetime, typer.Option(**DAY, show_default="2013-04-01", help="Learn from the days before this one.")
+    ] = datetime(2013, 4, 1),
     kind: Annotated[str, typer.Option(help="logistic, boosting or network.")] = "boosting",
 ) -> None:
     """Train a model of disruption, keep it in the registry and make it the champion."""
@@ -253,11 +257,130 @@ def rollback() -> None:
         out.print(f"Version {_home().registry.rollback()} is the champion again.")
 
 
+@app.command()
+def replay(
+    first: Annotated[datetime, typer.Option("--from", **DAY, help="The first day.")] = datetime(2013, 4, 1),
+    end: Annotated[datetime, typer.Option("--to", **DAY, help="The day before which it ends.")] = (
+        datetime(2014, 1, 1)
+    ),
+    policy: Annotated[
+        str, typer.Option(help="When to train anew: never, calendar (each month) or alarm.")
+    ] = "calendar",
+    fault: Annotated[
+        str | None,
+        typer.Option(
+            help="Spoil it with schema-change, unit-change, stale-weather, late-outcomes, doubled-rows or bad-model."
+        ),
+    ] = None,
+    fault_from: Annotated[
+        datetime | None, typer.Option(**DAY, help="The day on which the fault begins; the first unless given.")
+    ] = None,
+    speed: Annotated[float, typer.Option(help="Simulated seconds in a second; 0 does not wait.")] = 0.0,
+    bulk: Annotated[
+        bool,
+        typer.Option("--bulk", help="Without the service: quick, and the same table, but nothing for `mle monitor`."),
+    ] = False,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Forget what this replay did before, and begin again.")
+    ] = False,
+    home: HomeOption = None,
+) -> None:
+    """Play days of real flights through the service in order of time, with retraining, and compare month by month.
+
+    A service of its own is started for that and stopped at the end. A replay that was stopped or killed goes on where
+    it was when the same command is given again. The models, predictions and decisions of each replay are kept in a
+    folder of its own.
+
+    Quick look at nine months: mle replay --bulk. Two weeks with a fault: mle replay --from 2013-04-15 --to 2013-04-29
+    --policy never --fault unit-change --fault-from 2013-04-22, then mle monitor.
+    """
+    from helpers.data import DataFileError, load_tables
+    from helpers.disruption import terminal
+    from helpers.disruption.contract import mended
+    from helpers.disruption.desks import ReplayError
+    from helpers.disruption.registry import RegistryError
+    from helpers.disruption.replay import Settings, play
+    from helpers.disruption.retrain import NotEnoughDays
+    from helpers.disruption.server import Home
+    from helpers.disruption.store import StoreError
+
+    with _one_line(ValueError):
+        settings = Settings(first.date(), end.date(), policy, fault, fault_from and fault_from.date(), speed)
+    played_in = Home(home or _folder() / "replays" / f"{settings.name}{'-bulk' if bulk else ''}")
+    out.print(f"Playing {settings.in_words()} in {played_in.folder}", soft_wrap=True)
+    refused = _one_line(DataFileError, RegistryError, StoreError, ReplayError, NotEnoughDays)
+    with refused, terminal.progress_bar(out) as bar:
+        tables = mended(load_tables(settings.start.year))
+        table = play(settings, played_in, tables, bulk, fresh, lambda line: out.print(line, markup=False), bar)
+    out.print(terminal.months_table(table))
+    if not bulk:
+        out.print("`mle monitor` shows what that looked like to somebody who knows of no fault.")
+
+
+@app.command()
+def monitor(
+    first: Annotated[
+        datetime | None, typer.Option("--from", **DAY, help="The first day; 28 days before the end unless given.")
+    ] = None,
+    end: Annotated[
+        datetime | None, typer.Option("--to", **DAY, help="The day before which it ends; today unless given.")
+    ] = None,
+    by: Annotated[str, typer.Option(help="The windows of the table: day or week.")] = "day",
+    report: Annotated[Path | None, typer.Option(help="Write an HTML page with figures; it needs no network.")] = None,
+    gauges: Annotated[Path | None, typer.Option(help="Write the last windows as gauges, for Prometheus.")] = None,
+    alerts: Annotated[Path | None, typer.Option(help="Write the alert rules over the gauges, for Prometheus.")] = None,
+    dashboard: Annotated[Path | None, typer.Option(help="Write a dashboard over the gauges, for Grafana.")] = None,
+    home: HomeOption = None,
+) -> None:
+    """Compare what was served with the days on which its model was trained: what changed, and what did it cost?
+
+    It looks at the folder in which something was stored last, by `mle serve` or by a replay. The clock is the folder's
+    own: today is the day of which it heard last. Exit code 0: nothing rings in the last day and week; 1: something.
+    """
+    from helpers.data import DataFileError, load_tables
+    from helpers.disruption import monitor_report, oversight, terminal
+    from helpers.disruption.contract import mended
+    from helpers.disruption.registry import RegistryError
+    from helpers.disruption.retrain import history
+    from helpers.disruption.server import last_home
+    from helpers.disruption.store import StoreError
+
+    if by not in oversight.DAYS:
+        raise Refusal(f"there are no windows of a {by!r}: choose day or week")
+    watched = last_home(home or _folder())
+    if watched is None:
+        raise Refusal("nothing was served yet: `mle replay` does it, or `mle serve` and a client")
+    with _one_line(DataFileError, RegistryError, StoreError, oversight.NothingServed), out.status("Looking ..."):
+        year = int(watched.registry.champion().card.trained.first[:4])
+        seen = oversight.oversee(
+            watched, history(mended(load_tables(year))), first and first.date(), end and end.date()
+        )
+    out.print(f"{watched.folder}: {seen.in_words()}", soft_wrap=True)
+    out.print(terminal.windows_table(seen, by))
+    out.print(terminal.alarms_table(seen) if seen.table.alarm.any() else "Nothing rings.")
+    files = {
+        report: lambda: monitor_report.report(seen.monitor, seen.served, seen.refused, seen.lengths),
+        gauges: lambda: monitor_report.exposition(seen.table, seen.now),
+        alerts: monitor_report.alert_rules,
+        dashboard: monitor_report.dashboard,
+    }
+    for path, content in files.items():
+        if path:
+            path.write_text(content(), "utf-8")
+            out.print(f"Wrote {path}", soft_wrap=True)
+    raise typer.Exit(FAILED if oversight.rings_now(seen) else 0)
+
+
 def _home() -> "Home":
     """Return the home of the running system."""
     from helpers.disruption.server import Home
 
-    return Home(Path(os.environ.get("MLE_HOME", ROOT / ".mle")))
+    return Home(_folder())
+
+
+def _folder() -> Path:
+    """Return the folder of the running system; replays have theirs in it."""
+    return Path(os.environ.get("MLE_HOME", ROOT / ".mle"))
 
 
 def _curriculum() -> "Curriculum":

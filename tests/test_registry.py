@@ -87,8 +87,8 @@ def test_a_model_comes_back_as_it_was_logged(registry, name):
     bundle = Registry(registry.folder).load(version)
     assert (bundle.model.predict_proba(TEST.features) == model.predict_proba(TEST.features)).all()
     assert bundle.card == card
-    assert (bundle.version, bundle.columns, bundle.costs) == (version, model.columns, Costs())
-    assert bundle.threshold == pytest.approx(1 / 6)
+    assert (bundle.version, bundle.columns, bundle.card.costs) == (version, model.columns, Costs())
+    assert bundle.card.threshold == pytest.approx(1 / 6)
     assert model_file(registry, int(version), NETWORK_FILE).exists() == (name == "network")
 
 

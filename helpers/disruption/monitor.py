@@ -1,9 +1,11 @@
 """Watch the service: is what it is asked, what it answers and what comes true still like the reference?
 
-Flights of one day share their weather and their queues, so the day is the sampling unit. Everything here rests on one
 Flights of one day share their weather and their queues, so the day is the sampling unit. ``monitor_counts`` says what
 is counted on a day and how the sum of some days becomes statistics; here is decided which values ring.
 
+Alarm limits come from the reference itself. Windows of the same length are drawn from its days in blocks of
+consecutive days (Künsch, "The Jackknife and the Bootstrap for General Stationary Observations", 1989), each is
+compared with the days that were not drawn, and the limit is the quantile that leaves out the false-alarm rate. The
 usual limits, a Kolmogorov-Smirnov test or a PSI of .2, take the rows for independent; see `textbook_alarms`.
 
 The frames of the reference and of the served predictions have one row a prediction, and the columns
@@ -14,7 +16,7 @@ flight_id           the key of the flight: one that comes twice on a day is a re
 model_version       the version that answered, as text
 probability         of a disruption
 flagged             the decision: True where the flight was called disrupted
-milliseconds        time that the answer took
+milliseconds        time that the answer took; missing where nobody waited
 disrupted           what came true: True, False, or missing while it is not known
 one for a feature   of which origin, carrier and departure_minute must be there: the slices are made from them
 ==================  ================================================================================================
@@ -290,7 +292,7 @@ def severity(table: pd.DataFrame) -> pd.Series:
     """How far a value is from the typical one, in units of the distance from there to the limit on that side."""
     distance = table.value - table.typical
     allowed = np.where(distance > 0, table.high - table.typical, table.low - table.typical)
-    return (distance / allowed).where(distance != 0, 0.0)
+    return (distance.abs() / np.abs(allowed)).where(distance != 0, 0.0)  # no room at all makes it infinite
 
 
 def refuse_incomplete(served: pd.DataFrame, columns: Sequence[str]) -> None:

@@ -180,14 +180,15 @@ def tally(day: np.ndarray, days: int, rows: np.ndarray | None = None) -> np.ndar
 
 def count_traffic(served: pd.DataFrame, day: np.ndarray, days: int) -> dict[Key, np.ndarray]:
     """Rows, repeats, known outcomes, decisions, forecasts and latency by day."""
-    latency = np.searchsorted(LATENCIES, served.milliseconds.to_numpy("float64"))
+    timed = served.milliseconds.notna().to_numpy()
+    latency = np.searchsorted(LATENCIES, served.milliseconds[timed].to_numpy("float64"))
     return {
         ("rows", ""): tally(day, days),
         ("repeated", ""): tally(day, days, pd.DataFrame({"day": day, "flight": served.flight_id}).duplicated()),
         ("known", ""): tally(day, days, served.disrupted.notna()),
         ("flagged", ""): tally(day, days, served.flagged),
         ("mean", "probability"): tally(day, days, served.probability),
-        ("latency", ""): spread(day, latency, (days, len(LATENCIES) + 1)),
+        ("latency", ""): spread(day[timed], latency, (days, len(LATENCIES) + 1)),
     }
 
 

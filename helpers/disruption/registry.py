@@ -243,16 +243,6 @@ class Bundle:
     card: Card
 
     @property
-    def threshold(self) -> float:
-        """The probability from which on a flight is flagged."""
-        return self.card.threshold
-
-    @property
-    def costs(self) -> Costs:
-        """What wrong decisions cost."""
-        return self.card.costs
-
-    @property
     def columns(self) -> tuple[str, ...]:
         """The features that the model wants."""
         return self.model.columns

@@ -57,6 +57,13 @@ class Home:
         return api_key(self.folder)
 
 
+def last_home(folder: Path) -> Home | None:
+    """The home in which something was stored last: the folder itself, or that of a replay in it; None without any."""
+    stores = [*folder.glob("store.db*"), *folder.glob("replays/*/store.db*")]
+    newest = max(stores, key=lambda path: path.stat().st_mtime_ns, default=None)
+    return newest and Home(newest.parent)
+
+
 def api_key(home: Path) -> str:
     """The key from the environment's MLE_API_KEY or the file ``api_key`` of the folder; made and told when missing."""
     if key := os.environ.get("MLE_API_KEY"):
@@ -123,9 +130,10 @@ def wait_until_started(server: Any, thread: threading.Thread) -> None:
 
 @contextmanager
 def running_service(home: Home, tables: Tables, **settings: Any) -> Iterator[httpx.Client]:
-    """A client, with the API key, of the home's service, which answers until the block ends (see ``running``)."""
-    app = open_service(home, tables, Settings(home.api_key, **settings))
-    headers = {"X-API-Key": home.api_key}
+    """A client of the home's service, which answers until the block ends (see ``running``) and knows only its key."""
+    key = secrets.token_urlsafe(32)
+    app = open_service(home, tables, Settings(key, **settings))
+    headers = {"X-API-Key": key}
     with running(app) as address, httpx.Client(base_url=address, headers=headers, timeout=60) as client:
         yield client
 

@@ -349,7 +349,7 @@ class Service:
     def take_over(self, bundle: Bundle) -> None:
         """Let a version answer from the next request on."""
         bundle.model.predict_rows([bundle.typical])  # the first call is slow: not a client's
-        self.store.add_model_version(bundle.version, bundle.model.name, bundle.threshold)
+        self.store.add_model_version(bundle.version, bundle.model.name, bundle.card.threshold)
         self.bundle = bundle
         self.metrics.model.clear()
         self.metrics.model.labels(bundle.version).set(1)
@@ -428,8 +428,8 @@ class Service:
             flight_id=flight_id,
             at=at,
             probability=probability,
-            threshold=bundle.threshold,
-            decision=DECISIONS[probability >= bundle.threshold],
+            threshold=bundle.card.threshold,
+            decision=DECISIONS[probability >= bundle.card.threshold],
             model_version=bundle.version,
             contributions=[
                 Contribution(feature=name, value=row[name], usual=typical[name], contribution=by)
@@ -455,7 +455,7 @@ def prediction(
     milliseconds: float,
 ) -> Prediction:
     """The answer to a request: a warning where the expected cost of silence is the larger one."""
-    flagged = probability >= bundle.threshold
+    flagged = probability >= bundle.card.threshold
     plan = request.plan
     return Prediction(
         prediction_id=prediction_id,
@@ -469,9 +469,9 @@ def prediction(
         made_at=made_at,
         model_version=bundle.version,
         probability=probability,
-        threshold=bundle.threshold,
+        threshold=bundle.card.threshold,
         flagged=flagged,
-        expected_cost=bundle.costs.expected(probability, flagged),
+        expected_cost=bundle.card.costs.expected(probability, flagged),
         milliseconds=milliseconds,
         features=features,
     )
@@ -776,7 +776,7 @@ def create_app(
             for status in (400, 408, 413, 503)
         },
     )
-    app.state.service = service
+    app.state.service, app.state.worker = service, worker
     app.add_middleware(Gate, settings=settings, metrics=service.metrics)
     add_problems(app, service)
     add_writing(app, service, worker, settings)
@@ -919,9 +919,9 @@ def add_reading(app: FastAPI, service: Service, worker: Worker) -> None:
             {
                 "version": bundle.version,
                 "name": bundle.model.name,
-                "threshold": bundle.threshold,
-                "cost_of_false_alarm": bundle.costs.false_alarm,
-                "cost_of_miss": bundle.costs.miss,
+                "threshold": bundle.card.threshold,
+                "cost_of_false_alarm": bundle.card.costs.false_alarm,
+                "cost_of_miss": bundle.card.costs.miss,
                 "card": bundle.card.to_markdown(),
             }
         )
