@@ -334,9 +334,9 @@ def _history(rng: Generator) -> tuple[pd.Series, pd.Series, pd.Series, pd.Series
 
 @check("25.6")
 def check_choose_encoder(choose_encoder, rng: Generator) -> None:
-    """Choose where a cheap encoder is as good, where it is a little worse on every day, and among equals."""
-    for surely_worse in (False, True):
-        losses, columns = _losses(rng, surely_worse)
+    """Choose where the cheap encoders are as good, where they are a little worse every day, and where all are."""
+    for cheap, middling in ((0.0003, 0.001), (0.004, 0.001), (0.004, 0.01)):
+        losses, columns = _losses(rng, cheap, middling)
         expected = _slow_choice(losses, columns)
         answer = choose_encoder(losses.copy(), dict(columns))
         assert isinstance(answer, dict), f"Return a dict with best, low and chosen: this is a {_kind(answer)}."
@@ -383,10 +383,10 @@ def _slow_choice(losses: pd.DataFrame, columns: dict[str, int]) -> dict[str, Any
     return {"best": best, "low": low, "chosen": min(rivals, key=lambda name: (columns[name], mean[name]))}
 
 
-def _losses(rng: Generator, surely_worse: bool) -> tuple[pd.DataFrame, dict[str, int]]:
-    """Losses of five encoders on days that are hard or easy for all of them.
+def _losses(rng: Generator, cheap: float, middling: float) -> tuple[pd.DataFrame, dict[str, int]]:
+    """Losses of five encoders on days that are hard or easy for all of them, and their numbers of columns.
 
-    ``count`` and ``target`` are the cheap ones: level with the best, or a little worse on every single day.
+    ``target`` is worse than ``one-hot`` by ``cheap``, ``count`` by twice that, ``hashing`` by ``middling``.
     """
     days = int(rng.integers(30, 50))
     hard = rng.gamma(3.0, 0.06, days)
@@ -395,22 +395,16 @@ def _losses(rng: Generator, surely_worse: bool) -> tuple[pd.DataFrame, dict[str,
         wobble = rng.normal(0, noise, days)
         return hard + shift + wobble - wobble.mean()
 
-    cheap = 0.004 if surely_worse else 0.0003
     losses = {
         "ordinal": about(0.02, 0.002),
         "target": about(cheap, 0.002),
-        "hashing": about(0.001, 0.006),
+        "count": about(2 * cheap, 0.004),
+        "hashing": about(middling, 0.006),
         "one-hot": about(0.0, 0.0005),
-        "count": about(2 * cheap, 0.002 if surely_worse else 0.004),
     }
+    columns = {"ordinal": 1, "target": 1, "count": 1, "hashing": 32, "one-hot": 100}
     table = pd.DataFrame(losses, index=pd.date_range("2013-07-01", periods=days))
-    return table[list(rng.permutation(list(losses)))], {
-        "ordinal": 1,
-        "target": 1,
-        "count": 1,
-        "hashing": 32,
-        "one-hot": 100,
-    }
+    return table[list(rng.permutation(list(losses)))], columns
 
 
 # What several checks share
