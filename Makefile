@@ -19,7 +19,7 @@ test:  ## Run every test: the helpers, and the stored outputs of every notebook.
 build:  ## Run the notebooks, derive the exercises, rewrite the README's table. One lesson: ARGS=24_hold_out_data
 	@$(PYTHON) bootstrap.py build $(ARGS)
 
-bench:  ## Print the seconds and the peak memory of each notebook.
+bench:  ## Measure speed and memory against peers, and each lesson: ARGS="service", or the stem of a lesson.
 	@$(PYTHON) bootstrap.py bench $(ARGS)
 
 soak:  ## Kill the service every 30 s for ten minutes under eight clients: nothing that was answered may be lost.

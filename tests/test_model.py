@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import average_precision_score, brier_score_loss, log_loss, roc_auc_score
 
 from helpers.data import load_tables
@@ -122,6 +123,17 @@ def test_a_table_and_single_rows_get_the_same_answer(year, quick, name):
     single = np.concatenate([model.predict_rows([row]) for row in rows])
     assert single == pytest.approx(whole, abs=1e-6 if name == "network" else 1e-12)
     assert model.columns == tuple(features.columns)
+
+
+def test_boosting_answers_as_scikit_learn_does_with_its_own_encoder(year, quick):
+    model, (features, target, _) = quick["boosting"], year.months(5, 6)
+    params = {name: getattr(model.trees, name) for name in ("learning_rate", "max_leaf_nodes", "min_samples_leaf")}
+    alone = HistGradientBoostingClassifier(
+        max_iter=30, early_stopping=False, random_state=0, categorical_features=[0, 1, 2], **params
+    ).fit(model.encoder.matrix(features), target)
+    asked = model.encoder.matrix(year.months(9, 9)[0])
+    asked[::50, :3] = np.nan
+    np.testing.assert_array_equal(model.score(asked), alone.predict_proba(asked)[:, 1])
 
 
 @pytest.mark.parametrize("name", MODELS)

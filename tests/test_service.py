@@ -464,6 +464,52 @@ def test_who_would_wait_too_long_is_sent_away_and_health_answers_meanwhile(store
             first.join()
 
 
+@pytest.mark.parametrize(("at_fault", "batches"), [(None, [1, 7]), (5, [1] * 7)])
+def test_what_waits_is_scored_together_and_refused_alone(client, store, monkeypatch, at_fault, batches):
+    """While the worker is busy seven more clients ask; in the second case one with the key of another flight."""
+    client.post(ONE, json=request_of(plan_list()[0]), headers={"Idempotency-Key": "taken"})
+    begun, go_on, write, sizes = threading.Event(), threading.Event(), store.add_predictions, []
+
+    def slow(predictions):
+        sizes.append(len(predictions))
+        begun.set()
+        go_on.wait(20)
+        return write(predictions)
+
+    def ask(place: int) -> httpx.Response:
+        key = {"Idempotency-Key": "taken" if place == at_fault else f"key-{place}"}
+        return client.post(ONE, json=request_of(plan_list()[place]), headers=key)
+
+    monkeypatch.setattr(store, "add_predictions", slow)
+    with ThreadPoolExecutor(8) as clients:
+        first = clients.submit(ask, 1)
+        assert begun.wait(10)
+        others = [clients.submit(ask, place) for place in range(2, 9)]
+        assert eventually(lambda: client.app.state.worker.waiting == 8)
+        go_on.set()
+        answers = [first.result(), *(other.result() for other in others)]
+    assert sizes == batches
+    assert [answer.status_code for answer in answers] == [422 if place == at_fault else 200 for place in range(1, 9)]
+    for place, answer in enumerate(answers, start=1):
+        assert place == at_fault or answer.json()["flight_id"] == plan_list()[place].flight_id
+    assert store.counts()["predictions"] == 1 + sum(batches)
+
+
+def test_a_batch_takes_a_tenth_of_what_its_flights_take_one_by_one(client):
+    """In processor time, which a busy machine changes little; a thirtieth, when this was written."""
+    batch = {"requests": [request_of(plan) for plan in plan_list()[:1000]]}
+    many = min(processor_time(client, MANY, batch) for _ in range(3))
+    one = min(sum(processor_time(client, ONE, request) for request in batch["requests"][:50]) for _ in range(3))
+    assert many < 1000 / 50 * one / 10
+
+
+def processor_time(client: TestClient, path: str, body: dict) -> float:
+    """Seconds of this process for one request, client included."""
+    start = time.process_time()
+    assert client.post(path, json=body).status_code == 200
+    return time.process_time() - start
+
+
 # ---------------------------------------------------------------------- when the store fails
 
 

@@ -1,70 +1,37 @@
-"""`make bench`: seconds and peak memory of each notebook, run in a fresh kernel as `mle build` runs it.
+"""`make bench`: how fast, and how large, against a peer on the same machine in the same run.
 
-    python tools/bench.py [STEM ...]
+    python tools/bench.py [offline] [service] [drift] [lessons] [STEM ...]
 
-Exits 1 when a lesson needs more than 60 s or 2 GB. Seconds depend on the machine and on what else it does: quote
-them with the machine, or compare two notebooks of one run.
+Without arguments all of it, in some fifteen minutes; with the stem of a lesson that lesson alone. Seconds depend on
+the machine and on what else it does. So each rival has its turn in each round, the figures are medians over the
+rounds, and what is to be quoted is their ratio. Exits 1 when a goal is missed.
 """
 
 import sys
-import threading
-import time
-from pathlib import Path
 
-import psutil
+from bench_drift import drift
+from bench_lessons import lessons
+from bench_lines import HEADER
+from bench_offline import offline
+from bench_service import service
 
-from helpers.course import ROOT, notebooks
-from helpers.course.manifest import load_curriculum
-
-LIMIT_SECONDS, LIMIT_GIGABYTES = 60, 2.0
+BENCHES = {"offline": offline, "service": service, "drift": drift}
 
 
-class PeakMemory:
-    """The most memory that the children of this process held at once, in bytes, looked at ten times a second."""
-
-    def __enter__(self) -> "PeakMemory":
-        """Start to look."""
-        self.bytes, self._end = 0, threading.Event()
-        self._thread = threading.Thread(target=self._watch)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Look no more."""
-        self._end.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
-        while not self._end.wait(0.1):
-            self.bytes = max(self.bytes, sum(map(_resident, psutil.Process().children(recursive=True))))
-
-
-def measure(path: Path) -> tuple[float, float]:
-    """Return the seconds and the peak gigabytes of running one notebook."""
-    with PeakMemory() as peak:
-        start = time.perf_counter()
-        notebooks.complete(notebooks.run(path))
-        seconds = time.perf_counter() - start
-    return seconds, peak.bytes / 2**30
-
-
-def main(stems: list[str]) -> int:
-    """Print a line for each notebook; return 1 when one is over a limit."""
-    curriculum = load_curriculum(ROOT)
-    lessons = [curriculum.lesson(stem) for stem in stems] or curriculum.written
-    over = False
-    for path in (path for lesson in lessons for path in (lesson.notebook, lesson.solution)):
-        seconds, gigabytes = measure(ROOT / path)
-        over |= seconds > LIMIT_SECONDS or gigabytes > LIMIT_GIGABYTES
-        print(f"{path.as_posix():<45} {seconds:6.1f} s {gigabytes:6.2f} GB", flush=True)
-    return int(over)
-
-
-def _resident(process: psutil.Process) -> int:
-    try:
-        return process.memory_info().rss
-    except psutil.NoSuchProcess:
-        return 0
+def main(arguments: list[str]) -> int:
+    """Run what is asked for, print a line as soon as it is known, and say how many goals were missed."""
+    stems = [name for name in arguments if name not in {*BENCHES, "lessons"}]
+    missed = 0
+    print(HEADER, flush=True)
+    for name, bench in BENCHES.items():
+        if not arguments or name in arguments:
+            for line in bench():
+                print(line, flush=True)
+                missed += line.missed
+    if not arguments or stems or "lessons" in arguments:
+        missed += lessons(stems)
+    print(f"{missed} goals missed" if missed else "every goal is met")
+    return int(missed > 0)
 
 
 if __name__ == "__main__":

@@ -616,14 +616,16 @@ class Board:
         """Backlog: other flights that should have left and of which nothing was heard, for 48 hours at most."""
         first, last = window(self.scheduled, moments, WAITING_HOURS)
         start = first.min()
-        gone = np.sort(self.gone[start : last.max()]).searchsorted(moments, side="right")
+        near = self.gone[start : last.max()]
+        to_go = np.sort(near[near > moments.min()])
+        gone = len(near) - len(to_go) + to_go.searchsorted(moments, side="right")
         itself = (self.scheduled[own] <= moments) & (moments < self.gone[own])
         return last - start - gone - itself
 
     def cancelled_share(self, moments: np.ndarray, hours: int, own: np.ndarray) -> np.ndarray:
         """Share of the other flights scheduled in the last hours that are known to be cancelled."""
         first, last = window(self.scheduled, moments, hours)
-        near = slice(first.min(), last.max())
+        near = first.min() + np.flatnonzero(self.at["cancelled"][first.min() : last.max()] < inf)
         due, known = self.scheduled[near], self.at["cancelled"][near]
         # A cancelled flight counts from when it is due and known to be cancelled, and leaves the window hours later.
         came = np.sort(np.maximum(due, known)).searchsorted(moments, side="right")
