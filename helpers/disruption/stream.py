@@ -15,6 +15,7 @@ from helpers.disruption.messages import EVENT, OBSERVATION_DELAY, WEATHER_RANGES
 
 NEW_YORK = ZoneInfo("America/New_York")  # a day of operations begins and ends on this clock
 DIVERSION_DELAY = pd.Timedelta(hours=3)  # from the landing that was expected to the news that there was none
+ENDS = ("arrived", "cancelled", "diverted")  # events that tell how a flight ended
 ROWS_AT_ONCE = 10_000  # rows of a table that are Python objects at one time
 
 # The airports table leaves these four destinations out.
