@@ -6,6 +6,7 @@ each in a process of its own on this machine, and eight clients ask them in turn
 """
 
 import http.client
+import logging
 import os
 import socket
 import subprocess
@@ -40,6 +41,7 @@ PATIENCE = 180  # seconds in which a server must be ready
 FASTER, QUICKER = 3.0, 3.0  # goals: times the peer's throughput, and its p99 over ours
 BATCH_GOAL = 20_000  # predictions a second of server time
 MEGABYTES = 600
+logging.getLogger("mlflow").setLevel(logging.ERROR)  # it warns of what is left out on purpose
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}  # two would wait for each other in each of the 150 trees
 
 

@@ -3,11 +3,10 @@
 A request goes through four steps, each in one place:
 
 1. ``Gate`` lets it in: known host, not too large, not too slow. It gives the request an id, logs and counts it.
-2. FastAPI and ``messages`` read it. What does not fit is refused with a problem document that names the field
-   (RFC 9457, "Problem Details for HTTP APIs"). In a batch only the bad item is refused.
+2. FastAPI and ``messages`` read it. What does not fit is refused with a document that names the field (``answers``).
 3. ``Service`` does the work: features from the state, probability from the model, decision from the costs, and the
-   answer into the store. One thread does it all, in the order in which it came, so the state needs no lock and
-   ``/healthz`` answers meanwhile.
+   answer into the store. One thread does it all (``worker``), in the order in which it came, so the state needs no
+   lock and ``/healthz`` answers meanwhile; what several clients wait for is scored together.
 4. The answer is given. It stands in the store by then: whoever asks again with the same ``Idempotency-Key`` (an
    Internet-Draft of the IETF, "The Idempotency-Key HTTP Header Field", 2025) receives the same answer.
 
@@ -24,14 +23,13 @@ import time
 import uuid
 from base64 import b64encode
 from collections import Counter as Counts
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, Protocol
+from typing import Annotated, Any, Protocol
 
 import pandas as pd
 from fastapi import Depends, FastAPI, Header, Query, Request, Response
@@ -40,22 +38,42 @@ from fastapi.responses import HTMLResponse
 from fastapi.security import APIKeyHeader
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, WrapValidator
 from pydantic_core import to_json
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from helpers.disruption.answers import (
+    PROBLEM,
+    TITLES,
+    Answer,
+    Answers,
+    Contribution,
+    EventBatch,
+    EventResult,
+    EventResults,
+    Explanation,
+    Faulty,
+    Flight,
+    Flights,
+    ModelCard,
+    PredictionBatch,
+    Problem,
+    faults,
+    first_words,
+    moment_of,
+    problem,
+    refused_item,
+)
 from helpers.disruption.features import OperationsState, UnknownFlight, rows_of
-from helpers.disruption.messages import MOMENT, ORIGINS, Event, FlightKey, FlightPlan, Origin, PredictionRequest
+from helpers.disruption.messages import ORIGINS, Event, FlightKey, FlightPlan, Origin, PredictionRequest
 from helpers.disruption.model import contributions
 from helpers.disruption.registry import Bundle
 from helpers.disruption.store import Prediction, Store, StoreError, StoreFull
 from helpers.disruption.stream import NEW_YORK, as_plans
+from helpers.disruption.worker import NotReady, Together, Worker
 
 PAGE = Path(__file__).with_name("page.html")
-PROBLEM = "application/problem+json"
 DECISIONS = {True: "warn", False: "do_nothing"}
-MOST_ITEMS = 1_000  # of a batch
 SECONDS = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1, 2, 4, 8)
 UNFORESEEN = "the service failed: tell its owner the request id, which its log has too"
 REQUEST_ID = re.compile("[!-~]{1,64}")
@@ -97,162 +115,10 @@ class Settings:
             raise ValueError("the API key is empty: write one into its file, or delete the file to have one made")
 
 
-# What the service accepts and answers, beyond the contract
-
-
-class Faulty:
-    """An item of a batch that broke the contract: its faults, and the moment that it is about."""
-
-    def __init__(self, said: Any, error: ValidationError) -> None:
-        """Keep the faults without what was said."""
-        self.at = moment_of(said)
-        self.errors = faults(error.errors(include_url=False, include_context=False, include_input=False))
-
-
-def keep_fault(value: Any, validate: Callable[[Any], Any]) -> Any:
-    """A valid item, or what is wrong with it: one bad item must not refuse the batch."""
-    try:
-        return validate(value)
-    except ValidationError as error:
-        return Faulty(value, error)
-
-
-def moment_of(said: Any) -> datetime:
-    """The moment that a message which broke the contract is about; now, where it tells none that can be read."""
-    said = said if isinstance(said, Mapping) else {}
-    plan = said.get("plan")
-    for told in (said.get("at"), plan.get("scheduled_departure") if isinstance(plan, Mapping) else None):
-        with suppress(ValidationError):
-            return MOMENT.validate_python(told)
-    return datetime.now(UTC)
-
-
-class PredictionBatch(BaseModel):
-    """Up to 1,000 requests."""
-
-    model_config = ConfigDict(extra="forbid")
-    requests: Annotated[
-        list[Annotated[PredictionRequest, WrapValidator(keep_fault)]], Field(min_length=1, max_length=MOST_ITEMS)
-    ]
-
-
-class EventBatch(BaseModel):
-    """Up to 1,000 events, in any order."""
-
-    model_config = ConfigDict(extra="forbid")
-    events: Annotated[list[Annotated[Event, WrapValidator(keep_fault)]], Field(min_length=1, max_length=MOST_ITEMS)]
-
-
-class Fault(BaseModel):
-    """One field and what is wrong with it."""
-
-    field: str
-    pointer: str
-    detail: str
-
-
-class Problem(BaseModel):
-    """A problem document (RFC 9457). ``instance`` is the request id, which the log has too."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    instance: str | None = None
-    errors: list[Fault] | None = None
-
-
-class Answer(BaseModel):
-    """A prediction. ``expected_cost`` is that of the decision, in euros; ``features`` only when asked for."""
-
-    prediction_id: str
-    flight_id: str
-    at: datetime
-    probability: float
-    decision: Literal["warn", "do_nothing"]
-    threshold: float
-    expected_cost: float
-    model_version: str
-    features: dict[str, float | str | None] | None = None
-
-
-class Answers(BaseModel):
-    """For each request of the batch, in its order, an answer or a problem."""
-
-    predictions: list[Answer | Problem]
-
-
-class EventResult(BaseModel):
-    """What became of an event: ``unscheduled`` is kept as an outcome, but counts in no feature."""
-
-    event_id: str
-    result: Literal["accepted", "duplicate", "unscheduled"]
-
-
-class EventResults(BaseModel):
-    """For each event of the batch, in its order, what became of it, or a problem."""
-
-    events: list[EventResult | Problem]
-
-
-class ModelCard(BaseModel):
-    """The version that answers now."""
-
-    version: str
-    name: str
-    threshold: float
-    cost_of_false_alarm: float
-    cost_of_miss: float
-    card: str
-
-
-class Contribution(BaseModel):
-    """By how much the probability would fall, were this feature at its usual value."""
-
-    feature: str
-    value: float | str | None
-    usual: float | str | None
-    contribution: float
-
-
-class Explanation(BaseModel):
-    """A forecast for the eye: not stored and never a ground to act on. ``outcome`` is null while it is not known."""
-
-    flight_id: str
-    at: datetime
-    probability: float
-    threshold: float
-    decision: Literal["warn", "do_nothing"]
-    model_version: str
-    contributions: list[Contribution]
-    outcome: str | None
-
-
-class Flight(BaseModel):
-    """A flight of the schedule; ``departs`` is New York's clock."""
-
-    flight_id: str
-    carrier: str
-    flight: int
-    origin: str
-    dest: str
-    departs: str
-
-
-class Flights(BaseModel):
-    """The flights of an airport on a day."""
-
-    flights: list[Flight]
-
-
 # The work
 
 
 Asked = tuple[PredictionRequest, str | None]  # and its idempotency key
-
-
-class NotReady(Exception):
-    """There is no model, or too much to do; one line says which."""
 
 
 class KeyReused(Exception):
@@ -606,141 +472,7 @@ def request_id_of(headers: Mapping[bytes, str]) -> str:
     return given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
 
 
-TITLES = {
-    400: "Bad request",
-    401: "No API key",
-    404: "Not found",
-    405: "Method not allowed",
-    408: "Too slow",
-    413: "Too large",
-    422: "Breaks the contract",
-    500: "A fault of the service",
-    503: "Not now",
-}
-
-
-def problem_of(status: int, detail: str, **members: Any) -> dict[str, Any]:
-    """The members of a problem document (RFC 9457)."""
-    members = {name: value for name, value in members.items() if value}
-    return {"type": "about:blank", "title": TITLES.get(status, "Error"), "status": status, "detail": detail, **members}
-
-
-def problem(
-    status: int,
-    detail: str,
-    request_id: str | None = None,
-    errors: list[dict[str, str]] | None = None,
-    headers: Mapping[str, str] | None = None,
-) -> Response:
-    """A problem document as a response."""
-    document = problem_of(status, detail, instance=request_id and f"urn:request:{request_id}", errors=errors)
-    return Response(to_json(document), status, headers, PROBLEM)
-
-
-def faults(errors: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
-    """The faults that pydantic found, each with the field, a JSON pointer to it and what is wrong."""
-    return [fault(error["loc"], error["msg"].removeprefix("Value error, ")) for error in errors]
-
-
-def fault(place: Sequence[str | int], detail: str) -> dict[str, str]:
-    """One fault. A name that the sender made up may hold anything: what is no text is replaced."""
-    steps = [as_text(str(step))[:100] for step in place]
-    pointer = "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in steps)
-    return {"field": ".".join(steps) or "body", "pointer": f"#{pointer}", "detail": as_text(detail)[:300]}
-
-
-def as_text(given: str) -> str:
-    """What can be written as UTF-8: JSON may hold half a character, which cannot."""
-    return given.encode("utf-8", "replace").decode()
-
-
-def first_words(errors: Sequence[Mapping[str, str]]) -> str:
-    """The faults in one line: the first, and how many more."""
-    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-    return f"{errors[0]['field']}: {errors[0]['detail']}{more}"
-
-
 # The app
-
-
-class Worker:
-    """One thread that does the work in the order in which it came, and sends away what would wait too long."""
-
-    def __init__(self, max_waiting: int) -> None:
-        """Idle."""
-        self.thread = ThreadPoolExecutor(1, "worker")
-        self.waiting, self.max_waiting = 0, max_waiting
-
-    async def __call__(self, work: Callable[..., Any], *arguments: Any) -> Any:
-        """The result of ``work(*arguments)``. Raises NotReady when too much is waiting."""
-        with self.place():
-            return await self.do(work, *arguments)
-
-    @contextmanager
-    def place(self) -> Iterator[None]:
-        """A place in the queue. Raises NotReady when there is none."""
-        if self.waiting >= self.max_waiting:
-            raise NotReady("too many requests are waiting: try again in a second")
-        self.waiting += 1
-        try:
-            yield
-        finally:
-            self.waiting -= 1
-
-    async def do(self, work: Callable[..., Any], *arguments: Any) -> Any:
-        """The result of ``work(*arguments)``. Who hangs up does not stop it: it is stored, and found by its key."""
-        return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self.thread, work, *arguments))
-
-
-class Together:
-    """Does in one go what several clients wait for: a model scores eight flights in little more time than one.
-
-    Nobody waits for company. What comes while the worker is busy is its next piece of work, so that the batches grow
-    with the load: Crankshaw and others, "Clipper: a low-latency online prediction serving system", 2017.
-    """
-
-    def __init__(self, worker: Worker, work: Callable[[Sequence[Any]], Sequence[Any]]) -> None:
-        """``work`` takes what was asked for and gives a result for each, or raises and has done nothing."""
-        self.worker, self.work = worker, work
-        self.asked: list[tuple[Any, asyncio.Future]] = []
-        self.working: asyncio.Task | None = None
-
-    async def __call__(self, asked: Any) -> Any:
-        """The result for one. Raises what the work raises for it alone, and NotReady when too much is waiting."""
-        with self.worker.place():
-            waiting = asyncio.get_running_loop().create_future()
-            self.asked.append((asked, waiting))
-            if self.working is None:
-                self.working = asyncio.create_task(self.work_off())
-            return await waiting
-
-    async def work_off(self) -> None:
-        """Work until nobody waits."""
-        while self.asked:
-            batch, self.asked = self.asked, []
-            results = await self.results([asked for asked, _ in batch])
-            for (_, waiting), result in zip(batch, results, strict=True):
-                tell(waiting, result)
-        self.working = None
-
-    async def results(self, batch: Sequence[Any]) -> Sequence[Any]:
-        """The results; where the work fails, each is done by itself, so that it fails alone."""
-        try:
-            return await self.worker.do(self.work, batch)
-        except Exception as error:  # whatever it is, it is for the client who asked
-            if len(batch) == 1:
-                return [error]
-            return [result for asked in batch for result in await self.results([asked])]
-
-
-def tell(waiting: asyncio.Future, result: Any) -> None:
-    """Hand a result, or an exception, to whoever waits for it; one who hung up hears nothing."""
-    if waiting.done():
-        return
-    if isinstance(result, Exception):
-        waiting.set_exception(result)
-    else:
-        waiting.set_result(result)
 
 
 def create_app(
@@ -889,16 +621,6 @@ def with_problems(items: Sequence[Any], answers: Mapping[int, Any], name: str) -
     return [
         answers[place] if place in answers else refused_item(item, [name, place]) for place, item in enumerate(items)
     ]
-
-
-def refused_item(item: Faulty, place: list[str | int]) -> dict[str, Any]:
-    """The problem of an item, its fields named from the body's root."""
-    start = fault(place, "")
-    errors = [
-        error | {"field": f"{start['field']}.{error['field']}", "pointer": start["pointer"] + error["pointer"][1:]}
-        for error in item.errors
-    ]
-    return problem_of(422, first_words(errors), errors=errors)
 
 
 def add_reading(app: FastAPI, service: Service, worker: Worker) -> None:
