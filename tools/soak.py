@@ -15,6 +15,7 @@ the service ended by itself. All that it writes is in a temporary folder.
 import argparse
 import itertools
 import multiprocessing
+import os
 import sys
 import tempfile
 import threading
@@ -25,6 +26,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import partial
+from multiprocessing.context import BaseContext
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -49,6 +51,7 @@ HOUR = timedelta(hours=1)
 CLIENTS = 8
 LOW_PORT = 20_000
 LOG = "service.log"
+IMPORTED = ["helpers.disruption.server", "mlflow", "sklearn.ensemble", "skops.io", "uvicorn"]
 IN_BATCH = 3  # one flight in so many comes in the hour's batch
 AGAIN = 25  # one request in so many is sent a second time, though it was answered
 PATIENCE = 180  # seconds in which the service must be ready, and a client must have its answer
@@ -198,13 +201,13 @@ def client(address: str, key: str, work: Shared, book: Book, stop: threading.Eve
 class Victim:
     """The service as a process that is killed and started again."""
 
-    def __init__(self, folder: Path, days: int, method: str) -> None:
-        """Start it. ``method`` is that of multiprocessing: "spawn" begins with a new Python, as a real restart does."""
+    def __init__(self, folder: Path, days: int) -> None:
+        """Start it."""
         # Not one that the system picks: it hands out the same to outgoing connections, so that a client who knocks
         # while nobody listens may be given, and hold, the very port at which it knocks.
-        port = free_port(LOW_PORT)
+        port = free_port(LOW_PORT + os.getpid() % 10_000)
         self.address, self.kills, self.log = f"http://127.0.0.1:{port}", 0, folder / LOG
-        self.make = partial(multiprocessing.get_context(method).Process, target=answer, args=(folder, days, port))
+        self.make = partial(context().Process, target=answer, args=(folder, days, port))
         self.start()
 
     def start(self) -> None:
@@ -229,6 +232,15 @@ class Victim:
         self.kills += 1
 
 
+def context() -> BaseContext:
+    """How a process is made: where the system can, from one that has imported the packages and done nothing else."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    warm = multiprocessing.get_context("forkserver")
+    warm.set_forkserver_preload(IMPORTED)
+    return warm
+
+
 def answer(folder: Path, days: int, port: int) -> None:
     """The service's process: as `mle serve`, with fewer days; its log goes to a file."""
     sys.stderr = (folder / LOG).open("a", encoding="utf-8")
@@ -251,11 +263,11 @@ def train_champion(home: Home, tables: Tables) -> None:
 # The soak
 
 
-def soak(folder: Path, seconds: float, every: float, days: int, method: str = "spawn") -> list[str]:
+def soak(folder: Path, seconds: float, every: float, days: int) -> list[str]:
     """Kill the service every so many seconds under traffic, print the figures, and return what was violated."""
     home, tables, book, stop = Home(folder), first_days(days), Book(), threading.Event()
     train_champion(home, tables)
-    work, victim = Shared(traffic(tables)), Victim(folder, days, method)
+    work, victim = Shared(traffic(tables)), Victim(folder, days)
     book.last = time.monotonic()
     try:
         with ThreadPoolExecutor(CLIENTS) as pool:
@@ -275,11 +287,11 @@ def soak(folder: Path, seconds: float, every: float, days: int, method: str = "s
 def kill_regularly(victim: Victim, seconds: float, every: float, book: Book) -> None:
     """Kill and restart every so many seconds; a start that takes long still leaves some time to answer."""
     begin = time.monotonic()
-    for kill in range(1, int(seconds // every) + 1):
-        time.sleep(max(every / 4, begin + kill * every - time.monotonic()))
+    while (next_kill := begin + (victim.kills + 1) * every) <= begin + seconds and time.monotonic() < begin + seconds:
+        time.sleep(max(every / 4, next_kill - time.monotonic()))
         victim.kill()
         victim.start()
-        print(f"kill {kill}: {len(book.answers):,} predictions answered so far", flush=True)
+        print(f"kill {victim.kills}: {len(book.answers):,} predictions answered so far", flush=True)
     time.sleep(every / 4)
 
 
