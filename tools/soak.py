@@ -166,10 +166,10 @@ def predictions_in(job: Job, answer: dict[str, Any]) -> dict[str, dict[str, Any]
     return dict(zip(job.keys, found, strict=True))
 
 
-def send(http: httpx.Client, job: Job, book: Book) -> dict[str, Any] | None:
-    """Send until there is an answer; None when there is none in time, or a refusal, which is a fault."""
+def send(http: httpx.Client, job: Job, book: Book, stop: threading.Event) -> dict[str, Any] | None:
+    """Send until there is an answer; None when there is none in time, or a refusal, which are faults."""
     content, end = to_json(job.body), time.monotonic() + PATIENCE
-    while time.monotonic() < end:
+    while True:
         with suppress(httpx.TransportError):
             response = http.post(job.path, content=content, headers=job.headers)
             if response.status_code == 200:
@@ -177,10 +177,11 @@ def send(http: httpx.Client, job: Job, book: Book) -> dict[str, Any] | None:
             if response.status_code != 503:
                 book.faults.append(f"{job.path} was answered {response.status_code}: {response.text[:200]}")
                 return None
+        if stop.is_set() or time.monotonic() > end:  # whoever stops the clients has the service running
+            book.faults.append(f"{job.path} was not answered")
+            return None
         book.note_retry()
         time.sleep(PAUSE)
-    book.faults.append(f"{job.path} was not answered within {PATIENCE} s")
-    return None
 
 
 def client(address: str, key: str, work: Shared, book: Book, stop: threading.Event) -> None:
@@ -190,7 +191,7 @@ def client(address: str, key: str, work: Shared, book: Book, stop: threading.Eve
         for number in itertools.count(1):
             job = work.take()
             for _ in range(2 if number % AGAIN == 0 else 1):
-                if stop.is_set() or (answer := send(http, job, book)) is None:
+                if stop.is_set() or (answer := send(http, job, book, stop)) is None:
                     return
                 book.note(job, answer)
 
