@@ -182,10 +182,11 @@ def numbers_of_both(train, new, names, numbers):
 
 @wrong("25.3", says="a column for each name")
 def first_name_dropped(train, new, names, numbers):
-    """Drops the first name of each column."""
-    encoder = OneHotEncoder(sparse_output=False, drop="first", handle_unknown="ignore").fit(train[names])
+    """Drops the first name, as for a regression without a penalty."""
+    encoder = OneHotEncoder(sparse_output=False, handle_unknown="ignore").fit(train[names])
+    codes = (encoder.transform(table[names])[:, 1:] for table in (train, new))
     return tuple(
-        np.hstack([encoder.transform(table[names]), numbers_of(table, train, numbers)]) for table in (train, new)
+        np.hstack([code, numbers_of(table, train, numbers)]) for code, table in zip(codes, (train, new), strict=True)
     )
 
 
