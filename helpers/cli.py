@@ -307,11 +307,12 @@ def replay(
     with _one_line(ValueError):
         settings = Settings(first.date(), end.date(), policy, fault, fault_from and fault_from.date(), speed)
     played_in = Home(home or _folder() / "replays" / f"{settings.name}{'-bulk' if bulk else ''}")
-    out.print(f"Playing {settings.in_words()} in {played_in.folder}", soft_wrap=True)
     refused = _one_line(DataFileError, RegistryError, StoreError, ReplayError, NotEnoughDays)
     with refused, terminal.progress_bar(out) as bar:
         tables = mended(load_tables(settings.start.year))
-        table = play(settings, played_in, tables, bulk, fresh, lambda line: out.print(line, markup=False), bar)
+        table = play(
+            settings, played_in, tables, bulk, fresh, lambda line: out.print(line, markup=False, soft_wrap=True), bar
+        )
     out.print(terminal.months_table(table))
     if not bulk:
         out.print("`mle monitor` shows what that looked like to somebody who knows of no fault.")
@@ -369,6 +370,10 @@ def monitor(
             path.write_text(content(), "utf-8")
             out.print(f"Wrote {path}", soft_wrap=True)
     raise typer.Exit(FAILED if oversight.rings_now(seen) else 0)
+
+
+def _say(line: str) -> None:
+    out.print(line, markup=False, soft_wrap=True)
 
 
 def _home() -> "Home":

@@ -13,8 +13,11 @@ from pathlib import Path
 import httpx
 import pytest
 
+from helpers.cli import main
 from helpers.course import ROOT
 from tests.serving import eventually
+
+pytestmark = pytest.mark.timeout(600)  # four processes, one after the other, on a machine that may be busy
 
 # `mle`, with the first weeks of two carriers for a year.
 MLE = [
@@ -73,7 +76,7 @@ def replayed(folder) -> str:
     """What a replay says that was killed on its first day and started again."""
     killed = subprocess.Popen([*MLE, *REPLAY], cwd=ROOT, env=environment(folder), stdout=subprocess.DEVNULL)
     try:
-        assert eventually(lambda: hour(folder) >= datetime.fromisoformat("2013-03-02T12:00:00Z"), 200)
+        assert eventually(lambda: hour(folder) >= datetime.fromisoformat("2013-03-02T12:00:00Z"), 250)
     finally:
         killed.kill()
         killed.wait()
@@ -119,6 +122,32 @@ def test_a_service_answers_from_the_home_of_a_replay(folder, replayed):
         server.send_signal(signal.SIGINT) if os.name == "posix" else server.terminate()
         errors = server.communicate(timeout=60)[1]
     assert f"Serving on {address}/" in errors and "Traceback" not in errors
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["replay", "--policy", "daily"], "no policy 'daily': choose from never, calendar, alarm"),
+        (["replay", "--fault", "flood"], "no fault 'flood': choose from schema-change"),
+        (["replay", "--from", "2013-04-02", "--to", "2013-04-01"], "give an end after the start"),
+        (["replay", "--from", "spring"], "--from"),
+        (["replay", "--speed", "-1"], "speed is -1"),
+        (["replay", "--fault-from", "2013-05-01"], "but which? Choose from schema-change"),
+        (["replay", "--fault", "bad-model", "--fault-from", "2015-05-01"], "which is not played"),
+        (["replay", "--bulk", "--fault", "unit-change"], "cannot be played in bulk"),
+        (["replay", "--from", "2019-04-01", "--to", "2019-05-01"], "choose 2013 or 2023"),
+        (["monitor"], "nothing was served yet: `mle replay` does it"),
+        (["monitor", "--by", "month"], "choose day or week"),
+    ],
+)
+def test_a_wrong_argument_gets_one_line(arguments, says, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("MLE_HOME", str(tmp_path))
+    monkeypatch.setattr(sys, "argv", ["mle", *arguments])
+    with pytest.raises(SystemExit) as end:
+        main()
+    shown = capsys.readouterr()
+    assert (end.value.code, shown.out.strip()) == (2, "")
+    assert shown.err.count("\n") == 1 and shown.err.startswith("mle: ") and says in shown.err
 
 
 def answers(address: str) -> bool:

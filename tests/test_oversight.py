@@ -88,12 +88,12 @@ def test_quiet_days_ring_little_and_latency_not_at_all(quiet):
     assert set(quiet.lengths) == {1, 7}
 
 
-def test_wind_in_another_unit_shows_in_the_week_and_in_its_median(quiet):
+def test_a_number_in_another_unit_shows_in_its_median(quiet):
     served = quiet.served
-    wind = served.wind_speed.where(~since(served, "2013-03-12"), served.wind_speed * 0.44704)
-    found = changed(quiet, served.assign(wind_speed=wind)).set_index("subject").loc["wind_speed"]
+    inches = served.pressure.where(~since(served, "2013-03-12"), served.pressure * 0.02953)
+    found = changed(quiet, served.assign(pressure=inches)).set_index("subject").loc["pressure"]
     assert "1 w" in found.windows
-    assert found["median"] < 0.7 * found.trained == 0.7 * quiet.card.reference["wind_speed"]["typical"]
+    assert found["median"] == pytest.approx(30, abs=1) and found.trained == quiet.card.reference["pressure"]["typical"]
 
 
 def test_a_feed_that_stopped_and_rows_that_came_twice_stand_first(quiet):
@@ -147,9 +147,17 @@ def test_the_reference_is_forecast_by_models_that_do_not_know_it(flights):
     assert set(FEATURES) <= set(reference.columns)
 
 
+def test_the_recipe_of_a_version_makes_its_like(quiet, flights):
+    recipe = Recipe.of(quiet.card)
+    assert recipe.made(quiet.card)
+    before = flights[flights.day < FIRST]
+    again, first = (one.train(before).predict_proba(before.head(50)) for one in (recipe, RECIPE))
+    assert (again == first).all()
+
+
 def test_a_home_in_which_nothing_was_served_is_one_clear_line(flights, tmp_path):
     home = Home(tmp_path)
-    with pytest.raises(NothingServed, match=r"nothing was served in .*: `mle replay` does that"):
+    with pytest.raises(NothingServed, match=r"nothing was served in .*: `mle replay` does that, or name another"):
         oversee(home, flights)
     home.store.close()
 
@@ -159,9 +167,11 @@ def test_the_last_home_is_the_one_in_which_something_was_stored_last(tmp_path):
     for number, name in enumerate(("replays/one/store.db", "store.db", "replays/two/store.db-wal")):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
+        path.write_text("something")
         os.utime(path, (number, number))
         assert last_home(tmp_path) == Home(path.parent)
+    (tmp_path / "store.db-wal").touch()  # left by somebody who read
+    assert last_home(tmp_path) == Home(path.parent)
 
 
 # The terminal

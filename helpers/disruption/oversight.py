@@ -95,7 +95,7 @@ def last_moment(home: Home) -> datetime:
     """When a home last heard of anything: its own now, which in a replay is not ours. Raises NothingServed."""
     moment = home.store.last_moment()
     if moment is None:
-        raise NothingServed(f"nothing was served in {home.folder}: `mle replay` does that")
+        raise NothingServed(f"nothing was served in {home.folder}: `mle replay` does that, or name another folder")
     return moment
 
 
@@ -171,17 +171,19 @@ def cross_fitted(flights: pd.DataFrame, recipe: Recipe, costs: Costs) -> pd.Data
 def alarms(seen: Oversight) -> pd.DataFrame:
     """What rings, a row for each subject, the furthest from normal first.
 
-    Columns: group, subject, windows (days and weeks in which any of its statistics rings), since (the first of them);
-    of the statistic and the window that are furthest off statistic, days, start, value, typical and limit; and of an
-    input that is a number its median in that window, and in the training as trained.
+    Columns: group, subject, windows (days and weeks in which any of its statistics rings), since (the first of the
+    days, or of the weeks when no day rings); of the statistic and the window that are furthest off statistic, days,
+    start, value, typical and limit; and of an input that is a number its median in that window, and in the training
+    as trained.
     """
     rang = seen.table[seen.table.alarm].assign(off=lambda rang: (rang.value - rang.typical).abs())
     rang = rang.sort_values(["severity", "off"], ascending=False, kind="stable")
     by = rang.groupby(["group", "subject"], sort=False)
+    shortest = rang[rang.days == by.days.transform("min")].groupby(["group", "subject"])
     worst = by.head(1).set_index(["group", "subject"])
     found = worst.assign(
         windows=by[["days", "start"]].apply(count_windows),
-        since=by.start.min(),
+        since=shortest.start.min(),
         limit=worst.high.where(worst.value > worst.typical, worst.low),
     ).reset_index()
     numbers = [medians(seen, *row) for row in found[["group", "subject", "start", "days"]].itertuples(index=False)]

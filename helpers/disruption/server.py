@@ -59,8 +59,11 @@ class Home:
 
 def last_home(folder: Path) -> Home | None:
     """The home in which something was stored last: the folder itself, or that of a replay in it; None without any."""
-    stores = [*folder.glob("store.db*"), *folder.glob("replays/*/store.db*")]
-    newest = max(stores, key=lambda path: path.stat().st_mtime_ns, default=None)
+    names = ("store.db", "store.db-wal")
+    stores = [path for name in names for path in (*folder.glob(name), *folder.glob(f"replays/*/{name}"))]
+    # Who only reads may leave an empty log behind.
+    written = [path for path in stores if path.stat().st_size]
+    newest = max(written, key=lambda path: path.stat().st_mtime_ns, default=None)
     return newest and Home(newest.parent)
 
 
