@@ -21,6 +21,15 @@ def lesson_21() -> dict:
     return namespace(load_curriculum(ROOT).lesson("21_collect_and_join"))
 
 
+def test_lesson_11_reads_the_board_that_the_service_reads():
+    tables = load_tables()
+    some = tables.flights.query("month == 7 and day <= 2 and origin == 'EWR'")
+    asked = some.assign(scheduled=scheduled_departure(some))
+    shown = namespace(load_curriculum(ROOT).lesson("11_frame_the_problem"))["board"](asked)
+    expected = build_features(tables._replace(flights=some)).departure_delay_origin_3h.fillna(0)
+    pd.testing.assert_series_equal(shown, expected, check_names=False)
+
+
 def test_lesson_21_joins_the_weather_that_the_service_knows():
     flights, weather = load_flights(), load_weather()
     flights = flights.assign(scheduled=scheduled_departure(flights)).sample(20_000, random_state=0).sort_index()
