@@ -50,7 +50,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 from math import inf, isnan, nan
-from sys import intern
 from typing import NamedTuple, Self
 from zoneinfo import ZoneInfo
 
@@ -349,7 +348,8 @@ class Timetable:
         self.zones = {code: ZoneInfo(name) for code, name in time_zones(airports).items()}
         # A day of the schedule has an hour and a date; both are written as whole numbers, which are quick to look up.
         hour = (plans.scheduled_departure - pd.Timestamp(0, tz="UTC")) // pd.Timedelta(hours=1)
-        day = plans.scheduled_departure.dt.tz_convert(NEW_YORK).dt.date.map(date.toordinal)
+        local = plans.scheduled_departure.dt.tz_convert(NEW_YORK).dt.tz_localize(None)
+        day = (local - pd.Timestamp(0)) // pd.Timedelta(days=1) + date(1970, 1, 1).toordinal()
         self.of_hour = Counter(zip(plans.origin, hour, strict=True))
         self.of_day = Counter(zip(plans.origin, day, strict=True))
         self.of_carrier = Counter(zip(plans.origin, plans.carrier, hour, strict=True))
@@ -457,7 +457,8 @@ class Movements:
 
     def __init__(self, plans: pd.DataFrame) -> None:
         """Take the schedule; no flight has been heard of."""
-        flights = plans.sort_values(["origin", "scheduled_departure"])
+        flights = plans[["origin", "dest", "flight_id", "scheduled_departure"]]
+        flights = flights.sort_values(["origin", "scheduled_departure"])
         scheduled = seconds(flights.scheduled_departure)
         self.boards = {origin: Board(scheduled[flights.origin == origin]) for origin in ORIGINS}
         place = flights.groupby("origin").cumcount().to_numpy()
@@ -467,7 +468,8 @@ class Movements:
         # Behind them stands one that no key comes after, for those that are not found.
         self.keys = np.append(keys[order], b"~")
         self.places = np.append(place[order], UNPLANNED)
-        self.dests = np.array([intern(dest) for dest in flights.dest], "object")[order]
+        dests = flights.dest.astype("category").cat
+        self.dests = dests.categories.to_numpy("object")[dests.codes.to_numpy()[order]]  # each name is held once
         self.departures = defaultdict[str, Timeline](Timeline)  # delays by origin, and by origin and carrier
         self.lateness = defaultdict[str, Timeline](Timeline)  # by origin, 1 for a late departure
         self.arrivals = defaultdict[str, Timeline](Timeline)  # delays by destination

@@ -32,6 +32,7 @@ from pathlib import Path
 from typing import Annotated, Any, Protocol
 
 import pandas as pd
+import pyarrow as pa
 from fastapi import Depends, FastAPI, Header, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse
@@ -489,6 +490,8 @@ def create_app(
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await worker(service.restore)
+        # What was read to get here, the tables of a year, is not needed any more: 50 MB that Arrow would keep.
+        pa.default_memory_pool().release_unused()
         await asyncio.to_thread(service.look_for_champion)
         polling = asyncio.create_task(poll(service, settings.poll_seconds))
         yield
