@@ -48,15 +48,27 @@ def test_lesson_21_lands_flights_when_the_service_does():
     assert [first_shown(*flight) for flight in asked] == scheduled_arrival(flights, airports).tolist()
 
 
+def taught(stem: str, *names: str, **given: object) -> dict:
+    """The named functions, classes and variables of a lesson, and its imports, with no other cell run."""
+    cells = notebooks.read(ROOT / load_curriculum(ROOT).lesson(stem).notebook).cells
+    tree = ast.parse("\n".join(cell.source for cell in cells if cell.cell_type == "code"))
+    body = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom) or bound(node) & set(names)]
+    exec(compile(ast.Module(body, []), stem, "exec"), given)
+    return given
+
+
+def bound(node: ast.stmt) -> set[str]:
+    """The names that a statement at the top of a module gives a value."""
+    if not isinstance(node, ast.Assign):
+        return {getattr(node, "name", "")}
+    return {
+        target.id for target in ast.walk(node) if isinstance(target, ast.Name) and isinstance(target.ctx, ast.Store)
+    }
+
+
 def lesson_23() -> dict:
-    """What the lesson itself defines about times and delays, with no other cell run."""
-    cells = notebooks.read(ROOT / load_curriculum(ROOT).lesson("23_validate_the_data").notebook).cells
-    code = ast.parse("\n".join(cell.source for cell in cells if cell.cell_type == "code"))
-    wanted = {"clock_minutes", "gap", "delay_fits", "local_hour", "shows_local_hour", "by_hour", "repaired"}
-    body = [node for node in code.body if getattr(node, "name", None) in wanted]
-    names = {"pd": pd, "NEW_YORK": "America/New_York"}
-    exec(compile(ast.Module(body, []), "lesson 23", "exec"), names)
-    return names
+    rules = ("clock_minutes", "gap", "delay_fits", "local_hour", "shows_local_hour", "by_hour", "repaired", "NEW_YORK")
+    return taught("23_validate_the_data", *rules)
 
 
 def test_lesson_23_mends_2023_as_the_contract_does():
@@ -83,17 +95,6 @@ def test_lesson_23_refuses_the_rows_that_the_contract_refuses(name, rule):
     assert set(flights.index[~keeps]) == set(expected) and len(expected) >= 39
 
 
-def taught(stem: str, *names: str) -> dict:
-    """The named functions and classes of a lesson, and its imports, without running the rest."""
-    cells = notebooks.read(ROOT / load_curriculum(ROOT).lesson(stem).notebook).cells
-    tree = ast.parse("\n".join(cell.source for cell in cells if cell.cell_type == "code"))
-    imports = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
-    defined = [node for node in tree.body if getattr(node, "name", None) in names]
-    found: dict = {}
-    exec(compile(ast.Module([*imports, *defined], []), stem, "exec"), found)
-    return found
-
-
 def test_lesson_26_counts_the_operations_that_the_service_counts_in_bulk_and_online():
     lesson = taught("26_build_features", "Log", "mean", "Board", "operations", "in_bulk", "replay", "minute")
     tables = load_tables()
@@ -109,28 +110,14 @@ def test_lesson_26_counts_the_operations_that_the_service_counts_in_bulk_and_onl
         pd.testing.assert_frame_equal(found, expected, rtol=0, atol=1e-9)
 
 
-def lesson_25(**names: object) -> dict:
-    """The recipe of the lesson, built on the columns given, with no other cell run."""
-    cells = notebooks.read(ROOT / load_curriculum(ROOT).lesson("25_clean_and_scale").notebook).cells
-    code = ast.parse("\n".join(cell.source for cell in cells if cell.cell_type == "code"))
-    body = [
-        node
-        for node in code.body
-        if isinstance(node, ast.ImportFrom)
-        or getattr(node, "name", None) in {"linear", "recipe"}
-        or ast.unparse(node).startswith(("fill, code =", "ranks ="))
-    ]
-    exec(compile(ast.Module(body, []), "lesson 25", "exec"), names)
-    return names
-
-
 def test_lesson_25_prepares_features_as_the_logistic_model_does():
     tables = load_tables()
     features, late = build_features(tables), disrupted(tables.flights)
     seen = features.index[tables.flights.month <= 6][::20]
     asked = features.index[(features.dest == "SBN") | (features.index % 500 == 0)]
     course = train("logistic", features.loc[seen], late[seen])
-    lesson = lesson_25(PLACES=list(CATEGORIES), NUMBERS=list(features.select_dtypes("number")), DELAYS=[])
+    columns = {"PLACES": list(CATEGORIES), "NUMBERS": list(features.select_dtypes("number")), "DELAYS": []}
+    lesson = taught("25_clean_and_scale", "linear", "recipe", "fill", "ranks", **columns)
     table = features.astype(dict.fromkeys(CATEGORIES, "str"))
     model = lesson["recipe"]().fit(table.loc[seen], late[seen])
     # Equal coefficients, in equal order: the two were fitted on equal matrices.
