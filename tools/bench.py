@@ -15,6 +15,8 @@ from bench_lines import HEADER
 from bench_offline import offline
 from bench_service import service
 
+from helpers.course.manifest import UnknownLesson
+
 BENCHES = {"offline": offline, "service": service, "drift": drift}
 
 
@@ -29,7 +31,10 @@ def main(arguments: list[str]) -> int:
                 print(line, flush=True)
                 missed += line.missed
     if not arguments or stems or "lessons" in arguments:
-        missed += lessons(stems)
+        try:
+            missed += lessons(stems)
+        except UnknownLesson as error:
+            sys.exit(str(error))
     print(f"{missed} goals missed" if missed else "every goal is met")
     return int(missed > 0)
 
