@@ -97,7 +97,7 @@ def test_the_monitor_leads_to_the_fault_and_writes_its_files(folder, replayed, t
     options = [f"--{path.stem}={path}" for path in files]
     found = mle(folder, "monitor", *options)
     assert (found.returncode, found.stderr) == (1, "")
-    first = found.stdout.split("What rings")[1].splitlines()[2]
+    first = " ".join(found.stdout.split("What rings")[1].splitlines()[2].split())
     assert first.startswith("service requests repeated_share") and "03 Mar" in first
     quiet = mle(folder, "monitor", "--to", "2013-03-03")
     assert "repeated_share" not in quiet.stdout

@@ -57,7 +57,6 @@ KEPT = 3  # loaded versions held in memory: champion, challenger and the one bef
 CARD, CARD_TEXT, MODEL_FILE, NETWORK_FILE = "card.json", "card.md", "model.skops", "network.keras"
 # What skops does not trust by itself. Each was looked at: none runs code when it is built.
 TRUSTED = [
-    "functools.partial",
     "helpers.disruption.model.BaseRate",
     "helpers.disruption.model.Boosting",
     "helpers.disruption.model.Calibrated",
@@ -66,7 +65,6 @@ TRUSTED = [
     "helpers.disruption.model.Network",
     "numpy.dtype",
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
-    "sklearn.utils.validation.check_array",
 ]
 
 
