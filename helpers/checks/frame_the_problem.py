@@ -282,6 +282,7 @@ def _departures(rng: Generator) -> pd.DataFrame:
 
 
 AWAY = httpx.ConnectError("the service is away")
+LOST = httpx.ReadTimeout("the answer was lost on its way")  # for which the key is there
 
 
 @check("11.4")
@@ -308,18 +309,18 @@ def check_ask(ask, rng: Generator) -> None:
 
 def _assert_patience(ask: Callable, plan: dict[str, Any], answer: dict[str, Any], rng: Generator) -> None:
     pause = int(rng.integers(2, 9))
-    service = _Service([_busy(pause), AWAY, _busy(None), _ok(answer)])
+    service = _Service([_busy(pause), AWAY, LOST, _busy(None), _ok(answer)])
     _assert_answer(service.run(ask, plan, 6), answer)
     assert len(set(service.keys)) == 1, (
         f"The tries of one call carried {len(set(service.keys))} different keys: a request whose answer was lost would "
         "be stored again."
     )
-    assert len(service.asked) == 4, f"Four requests were needed, {len(service.asked)} were sent."
-    expected = [float(pause), 1.0, 1.0]
+    assert len(service.asked) == 5, f"Five requests were needed, {len(service.asked)} were sent."
+    expected = [float(pause), 1.0, 1.0, 1.0]
     waits = [float(seconds) for seconds in service.waits]
     assert waits == expected, (
-        f"After a 503 with `Retry-After: {pause}`, a broken connection and a 503 without the header you waited {waits} "
-        "seconds: the header says how long, and it is 1 where nothing is said."
+        f"After a 503 with `Retry-After: {pause}`, a refused connection, a lost answer and a 503 without the header "
+        f"you waited {waits} seconds: the header says how long, and it is 1 where nothing is said."
     )
 
 
