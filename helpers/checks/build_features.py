@@ -331,6 +331,10 @@ def _world(rng: Generator) -> tuple[pd.DataFrame, pd.DataFrame]:
         },
         index=rng.permutation(count) + 300,
     )
+    # One arrival lies exactly at the open start of the last window that is asked for.
+    last = flights.loc[flights["at"].idxmax()]
+    rivals = (flights.dest == last.dest) & flights.arrived.notna()
+    flights.loc[(flights.arrived[rivals] - (last["at"] - 360)).abs().idxmin(), "arrived"] = last["at"] - 360
     hours = np.arange(5, 21) * 60.0
     weather = pd.DataFrame({"origin": np.repeat(["EWR", "JFK"], len(hours)), "hour": np.tile(hours, 2)})
     weather = weather.assign(known=weather.hour + 51 + 4 * (rng.random(len(weather)) < 0.5))

@@ -229,7 +229,9 @@ def one_answer(stream):
 # 26.4
 
 
-def board(flights, weather, *, left=None, cancelled=None, arrived=None, known="known", zero=False, own_origin=True):
+def board(
+    flights, weather, *, left=None, cancelled=None, arrived=None, known="known", zero=False, own_origin=True, start=360
+):
     """Build the features with one of the mistakes that the arguments name."""
     column = {name: flights[name].to_numpy() for name in flights}
     moment = column["at"][:, None]
@@ -238,7 +240,7 @@ def board(flights, weather, *, left=None, cancelled=None, arrived=None, known="k
     cancelled = column["cancelled"] <= moment if cancelled is None else cancelled(column)
     waiting = (here & (column["due"] <= moment) & ~(left | cancelled)).sum(axis=1)
     when = column["arrived"] if arrived is None else arrived(column)
-    landed = (column["dest"][:, None] == column["dest"]) & (when <= moment) & (when > moment - 360)
+    landed = (column["dest"][:, None] == column["dest"]) & (when <= moment) & (when > moment - start)
     landed &= ~np.isnan(column["arrived"])
     count, delay = landed.sum(axis=1), np.nan_to_num(column["arrived"] - column["planned"])
     mean = np.divide(landed @ delay, count, out=np.full(len(count), 0.0 if zero else np.nan), where=count > 0)
@@ -303,6 +305,12 @@ def queue_of_all_airports(flights, weather):
 def zero_without_arrivals(flights, weather):
     """Says 0 where nobody arrived."""
     return board(flights, weather, zero=True)
+
+
+@wrong("26.4", says="arrival_delay knows nothing early, but")
+def window_closed_at_its_start(flights, weather):
+    """Takes what arrived exactly six hours before T into the window; all minutes are whole."""
+    return board(flights, weather, start=360.5)
 
 
 @wrong("26.4", says="waiting knows nothing early, but")
