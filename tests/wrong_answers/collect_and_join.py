@@ -375,6 +375,28 @@ def asks_again_whatever_comes(get, sleep):
     return once_each(collected(get, sleep, refuses=False))
 
 
+@wrong("21.5", says="cannot mend (404) you returned rows")
+def not_found_is_the_end(get, sleep):
+    """Returns what it has at a 404."""
+
+    def answered(cursor):
+        answer = get(cursor)
+        return (200, {}, '{"rows": [], "next": null}') if answer[0] == 404 else answer
+
+    return once_each(collected(answered, sleep))
+
+
+@wrong("21.5", says="cannot mend (302) you returned rows")
+def asks_again_after_a_redirect(get, sleep):
+    """Takes a status that is neither success nor error for a failure."""
+
+    def answered(cursor):
+        status, headers, text = get(cursor)
+        return 503 if status == 302 else status, headers, text
+
+    return once_each(collected(answered, sleep))
+
+
 @wrong("21.5", says="rows are missing")
 def a_cut_page_is_the_end(get, sleep):
     """Returns what it has when a page breaks off."""
