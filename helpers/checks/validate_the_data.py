@@ -181,11 +181,12 @@ def _arrivals(rng: Generator) -> tuple[pd.DataFrame, list[str]]:
 
 
 RULES = ("temp", "humid", "wind_dir", "key", "hour")
+NEAR_THE_CHANGES = {"2013-03-04": "winter", "2013-03-20": "summer", "2013-11-02": "summer", "2013-11-20": "winter"}
 
 
 @check("23.3")
 def check_broken_rules(broken_rules, rng: Generator) -> None:
-    """Put into winter and summer rows what each of the five given lines gets wrong."""
+    """Put into winter and summer rows what each of the five given lines gets wrong, and days near the clock changes."""
     weather, kinds = _hours(rng)
     before = weather.copy()
     answer = broken_rules(weather)
@@ -229,6 +230,8 @@ def _hours(rng: Generator) -> tuple[pd.DataFrame, dict[int, tuple[str, set[str]]
         ("a wind from '361'", {"wind_dir"}, {"wind_dir": "361"}),
         ("a wind from '-1'", {"wind_dir"}, {"wind_dir": "-1"}),
         ("a wind from 'VRB', which is no number", {"wind_dir"}, {"wind_dir": "VRB"}),
+        ("a wind from 'calm', which is no number", {"wind_dir"}, {"wind_dir": "calm"}),
+        ("a wind from '27O', with a letter at the end", {"wind_dir"}, {"wind_dir": "27O"}),
         ("its wind direction is missing, which is allowed", set(), {"wind_dir": None}),
         ("its hour is one ahead of New York's", {"hour"}, {"lead": 1}),
         ("its hour is in UTC", {"hour"}, {"lead": None}),
@@ -248,6 +251,9 @@ def _hours(rng: Generator) -> tuple[pd.DataFrame, dict[int, tuple[str, set[str]]
             ("another airport has the same moment", set(), good | {"time_hour": second, "origin": "JFK"}),
             ("another airport has the same moment", set(), good | {"time_hour": second, "origin": "LGA"}),
         ]
+    for day, zone in NEAR_THE_CHANGES.items():
+        moment = pd.Timestamp(f"{day} {rng.integers(24):02d}:00", tz="America/New_York").tz_convert("UTC")
+        rows.append((f"New York is on {zone} time on {day}", set(), good | {"time_hour": moment}))
     labels = rng.permutation(len(rows)) + 300
     weather = pd.DataFrame([values for *_, values in rows], index=labels)
     weather["time_hour"] = weather.time_hour.astype("datetime64[us, UTC]")

@@ -242,7 +242,10 @@ def shows_local_hour(table: pd.DataFrame) -> pd.Series:
 
 
 def delay_fits(actual: str, scheduled: str, delay: str) -> pa.Check:
-    """The delay is the difference of two clock times, to whole days; nothing to compare where there is no delay."""
+    """The delay is the difference of two clock times, to whole days; nothing to compare where there is no delay.
+
+    On the nights of a clock change it refuses good rows, too: a delay in real minutes is an hour off the clocks then.
+    """
 
     def holds(flights: pd.DataFrame) -> pd.Series:
         between = clock_minutes(flights[actual]) - clock_minutes(flights[scheduled])

@@ -191,6 +191,14 @@ def text_that_is_no_number_is_missing(weather):
     return rules_with(weather, wind_dir=direction.notna() & ~direction.between(0, 360))
 
 
+@wrong("23.3", says="'calm', which is no number")
+def knows_one_word(weather):
+    """Looks for the word of the task only."""
+    direction = pd.to_numeric(weather.wind_dir, errors="coerce")
+    outside = direction.notna() & ~direction.between(0, 360)
+    return rules_with(weather, wind_dir=outside | (weather.wind_dir == "VRB"))
+
+
 @wrong("23.3", says="its wind direction is missing, which is allowed")
 def refuses_the_missing_direction(weather):
     """Refuses a direction that is missing."""
@@ -219,6 +227,14 @@ def whole_rows_only(weather):
 def winter_time_for_ever(weather):
     """Leaves the fixed offset."""
     return rules_with(weather, hour=weather.time_hour.dt.tz_convert("Etc/GMT+5").dt.hour != weather.hour)
+
+
+@wrong("23.3", says="a good row is refused. What is special about it: New York is on summer time on 2013-03-20")
+def summer_time_by_whole_months(weather):
+    """Takes summer time to last from April to October."""
+    summer = weather.time_hour.dt.month.between(4, 10)
+    local = (weather.time_hour.dt.hour - np.where(summer, 4, 5)) % 24
+    return rules_with(weather, hour=local != weather.hour)
 
 
 # 23.4
