@@ -39,7 +39,7 @@ def mle(*arguments: str, **environment: str) -> subprocess.CompletedProcess:
         (["reset", FIRST.number, "1.1"], "has no exercise 1.1"),
         (["build", "--jobs", "0"], "--jobs"),
         (["build", "nonsense"], "There is no lesson 'nonsense'"),
-        (["test", "25"], "planned"),
+        (["test", "73"], "planned"),
         (["lab", "--port", "eighty"], "--port"),
         (["lab", "--port", "80"], "--port"),
         (["status", "--verbose"], "--verbose"),
