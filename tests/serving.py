@@ -13,7 +13,8 @@ from helpers.data import Tables, load_tables
 from helpers.disruption.features import OperationsState, build_features, disrupted
 from helpers.disruption.messages import Event, FlightPlan
 from helpers.disruption.model import train
-from helpers.disruption.registry import Bundle, Sample, make_card
+from helpers.disruption.parts import Sample
+from helpers.disruption.registry import Bundle, make_card
 from helpers.disruption.service import Settings, create_app
 from helpers.disruption.store import Store
 from helpers.disruption.stream import as_events, as_plans, events, flight_plans

@@ -24,7 +24,8 @@ from helpers.disruption.oversight import (
     oversee,
     rings_now,
 )
-from helpers.disruption.registry import Sample, make_card
+from helpers.disruption.parts import Sample
+from helpers.disruption.registry import make_card
 from helpers.disruption.retrain import FEATURES, Recipe, history, midnight
 from helpers.disruption.server import Home, last_home
 from helpers.disruption.terminal import alarms_table, windows_table

@@ -18,6 +18,7 @@ import skops.io
 
 from helpers.disruption import registry as module
 from helpers.disruption.model import Calibrated, Costs, Model, TooGoodToBeTrue, calibrate, train
+from helpers.disruption.parts import Sample
 from helpers.disruption.registry import (
     CARD,
     MODEL_FILE,
@@ -26,7 +27,6 @@ from helpers.disruption.registry import (
     Card,
     Registry,
     RegistryError,
-    Sample,
     digest,
     git_commit,
     make_card,

@@ -38,7 +38,8 @@ from helpers.course.lab import free_port
 from helpers.data import Tables, load_tables
 from helpers.disruption.faults import cut, stream_of
 from helpers.disruption.model import train
-from helpers.disruption.registry import Sample, make_card
+from helpers.disruption.parts import Sample
+from helpers.disruption.registry import make_card
 from helpers.disruption.retrain import FEATURES, history, midnight
 from helpers.disruption.server import Home, open_service, serve
 from helpers.disruption.service import Settings

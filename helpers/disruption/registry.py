@@ -42,6 +42,7 @@ from helpers.disruption.model import (
     reference_statistics,
     refuse_too_good,
 )
+from helpers.disruption.parts import Sample
 from helpers.metrics import Interval
 
 if TYPE_CHECKING:
@@ -73,14 +74,6 @@ class RegistryError(Exception):
 
 
 # What a version is made of
-
-
-class Sample(NamedTuple):
-    """Flights for training or testing: features, whether each was disrupted, and its local day."""
-
-    features: pd.DataFrame
-    target: pd.Series
-    days: pd.Series
 
 
 class Window(NamedTuple):

@@ -42,7 +42,8 @@ from helpers.data import Tables
 from helpers.disruption.features import CATEGORIES, OPERATIONS, SCHEDULE, WEATHER, build_features, disrupted
 from helpers.disruption.messages import HORIZON
 from helpers.disruption.model import Costs, Model, reference_statistics, train
-from helpers.disruption.registry import Card, Registry, Sample, Window, digest, make_card
+from helpers.disruption.parts import Sample
+from helpers.disruption.registry import Card, Registry, Window, digest, make_card
 from helpers.disruption.stream import ENDS, NEW_YORK, events, flight_plans
 from helpers.metrics import Interval, expected_calibration_error
 
