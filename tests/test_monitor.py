@@ -365,7 +365,7 @@ def test_the_frame_of_the_store_can_be_read(monitor, week):
 
 def test_the_report_needs_no_network_and_names_the_alarms(monitor, week):
     page = monitor_report.report(monitor, week.assign(model_version="<7>").drop(columns="pressure"))
-    assert page.count('src="data:image/png;base64,') == page.count("<img") == 7
+    assert page.count('src="data:image/svg+xml;base64,') == page.count("<img") == 7
     assert not re.search(r"(?:src|href)=\"(?!data:)|<script|@import|url\(", page)
     assert "&lt;7&gt;" in page and "$" not in re.sub(r"base64,[^\"]*", "", page)
     assert "missing_share" in page and "02 July 2013 to 08 July 2013" in page

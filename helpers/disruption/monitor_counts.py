@@ -139,7 +139,8 @@ def layout_of(reference: pd.DataFrame, features: Sequence[str]) -> Layout:
 
 def slicings(served: pd.DataFrame) -> dict[str, pd.Series]:
     """The ways in which the predictions are cut into slices; the hour is that of the scheduled departure, local."""
-    hour = (served.departure_minute // 60).map("{:02.0f}".format, na_action="ignore")
+    hour = served.departure_minute // 60
+    hour = hour.map({one: f"{one:02.0f}" for one in hour.dropna().unique()})
     return {"origin": served.origin, "carrier": served.carrier, "hour": hour}
 
 

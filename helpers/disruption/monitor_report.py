@@ -12,6 +12,7 @@ from string import Template
 
 import numpy as np
 import pandas as pd
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.dates import ConciseDateFormatter
 from matplotlib.figure import Figure
@@ -24,6 +25,9 @@ REPORT = Path(__file__).with_name("monitor_report.html")  # template of the repo
 RULES = Path(__file__).with_name("monitor_alerts.yml")  # alert rules for Prometheus
 DASHBOARD = Path(__file__).with_name("monitor_dashboard.json")  # dashboard for Grafana
 BLUE, RED, GREY = "#0072B2", "#D55E00", "#8c8c8c"  # of Okabe and Ito, "Color Universal Design", 2008
+
+
+WIDTH, LONG_NAMES = 8.0, 2.9  # of a chart, and of its left margin where the names of features stand; inches
 
 
 # The report
@@ -57,7 +61,7 @@ def report(
         family=OF_WHAT[monitor.family],
         verdict=html_table(verdict(table)),
         alarms=html_table(alarm_table(table)),
-        figures="\n".join(f'<img alt="{escape(title_of(figure))}" src="{png(figure)}">' for figure in figures),
+        figures="\n".join(f'<img alt="{escape(title_of(figure))}" src="{svg(figure)}">' for figure in figures),
     )
 
 
@@ -91,14 +95,23 @@ def count_of(rows: pd.DataFrame, first: pd.DataFrame, by: Sequence[str]) -> np.n
     return rows.groupby(list(by)).size().reindex(pd.MultiIndex.from_frame(first[list(by)])).to_numpy()
 
 
-def canvas(finding: str, x: str, y: str, height: float = 3.2) -> tuple[Figure, Axes]:
-    """An empty chart with the finding as its title and named axes; free of pyplot, so that a server can draw it."""
-    figure = Figure(figsize=(8, height), layout="constrained")
-    figure.suptitle(finding, x=0.01, horizontalalignment="left", fontweight="bold")
+def canvas(finding: str, x: str, y: str, height: float = 3.2, left: float = 0.8) -> tuple[Figure, Axes]:
+    """An empty chart with the finding as its title and named axes; free of pyplot, so that a server can draw it.
+
+    The margins (``left`` and ``height`` in inches) are given: a layout that finds them draws every chart twice.
+    """
+    figure = Figure(figsize=(WIDTH, height))
+    figure.suptitle(finding, x=0.01, y=1 - 0.08 / height, ha="left", va="top", fontweight="bold")
+    figure.subplots_adjust(left=left / WIDTH, right=1 - 0.2 / WIDTH, top=1 - 0.6 / height, bottom=0.55 / height)
     axes = figure.add_subplot()
     axes.set(xlabel=x, ylabel=y)
     axes.spines[["top", "right"]].set_visible(False)
     return figure, axes
+
+
+def legend(axes: Axes) -> None:
+    """Name the curves above the chart, where they hide nothing."""
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, frameon=False, borderaxespad=0)
 
 
 def title_of(figure: Figure) -> str:
@@ -106,11 +119,12 @@ def title_of(figure: Figure) -> str:
     return figure.get_suptitle()
 
 
-def png(figure: Figure) -> str:
-    """A figure as a data URL."""
+def svg(figure: Figure) -> str:
+    """A figure as a data URL: sharp at every size, its text set in the reader's own font."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=100)
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+    with rc_context({"svg.fonttype": "none"}):
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
+    return "data:image/svg+xml;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
 def draw_by_day(table: pd.DataFrame, group: str, subject: str, statistic: str, y: str) -> Figure:
@@ -123,7 +137,7 @@ def draw_by_day(table: pd.DataFrame, group: str, subject: str, statistic: str, y
     axes.plot(days.start[days.alarm], days.value[days.alarm], "X", color=RED, markersize=9, label="alarm")
     for limit in ("low", "high"):
         axes.plot(days.start, days[limit].where(np.isfinite(days[limit])), "--", color=GREY)
-    figure.legend(loc="outside right upper", frameon=False)
+    legend(axes)
     axes.xaxis.set_major_formatter(ConciseDateFormatter(axes.xaxis.get_major_locator()))
     return figure
 
@@ -136,7 +150,7 @@ def draw_forecasts(monitor: Monitor, days: Days) -> Figure:
     figure, axes = canvas(finding, "probability of disruption", "share of forecasts below")
     axes.plot(cuts, shares[0], color=GREY, label="reference")
     axes.plot(cuts, shares[1], color=BLUE, label="served")
-    figure.legend(loc="outside right upper", frameon=False)
+    legend(axes)
     return figure
 
 
@@ -151,7 +165,7 @@ def draw_features(last: pd.DataFrame, rows: int = 15) -> Figure:
     inputs = last[(last.group == "input") & np.isfinite(last.severity)]
     furthest = inputs.nlargest(rows, "severity")[::-1]
     finding = f"{inputs.alarm.sum()} statistics of the inputs are out of limits in the last window"
-    figure, axes = canvas(finding, "distance from the typical value, 1 = limit", "", height=4.6)
+    figure, axes = canvas(finding, "distance from the typical value, 1 = limit", "", height=4.6, left=LONG_NAMES)
     colours = np.where(furthest.alarm, RED, BLUE)
     axes.barh(furthest.subject + " " + furthest.statistic, furthest.severity, color=colours)
     axes.axvline(1, color=GREY, linestyle="--")
@@ -167,7 +181,7 @@ def draw_calibration(monitor: Monitor, days: Days) -> Figure:
     axes.plot([0, 1], [0, 1], "--", color=GREY)
     for one, colour, name in ((monitor.reference, GREY, "reference"), (days, BLUE, "served")):
         axes.plot(*calibration_points(one.counts["scores", "all"]), "o-", color=colour, label=name)
-    figure.legend(loc="outside right upper", frameon=False)
+    legend(axes)
     return figure
 
 
@@ -183,7 +197,9 @@ def draw_slices(last: pd.DataFrame) -> Figure:
     """Calibration of each slice within its limits: whom do the forecasts fail?"""
     gaps = last[last.group.isin(["outcome", "slice"]) & (last.statistic == "calibration_gap")][::-1]
     finding = f"{gaps.alarm.sum()} of {len(gaps)} slices are out of limits in the last window"
-    figure, axes = canvas(finding, "mean forecast less share disrupted", "", height=2 + 0.16 * len(gaps))
+    figure, axes = canvas(
+        finding, "mean forecast less share disrupted", "", height=2 + 0.16 * len(gaps), left=LONG_NAMES
+    )
     axes.hlines(gaps.subject, gaps.low.clip(-1, 1), gaps.high.clip(-1, 1), color=GREY, linewidth=4, alpha=0.5)
     axes.scatter(gaps.value, gaps.subject, color=np.where(gaps.alarm, RED, BLUE), zorder=3)
     return figure
