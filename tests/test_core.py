@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from helpers.checks.core import Result, Status
+from helpers.checks.core import Result, Status, one_number_a_row, type_name
 from helpers.course import progress
 from tests.toy_checks import check_double, check_mean
 
@@ -56,6 +56,13 @@ def test_an_answer_that_exits_does_not_stop_the_notebook():
 def test_a_result_of_the_wrong_kind_is_a_verdict_and_not_a_crash():
     result = check_mean(lambda values: "three")
     assert result.status is Status.NOT_YET and "cannot be used" in result.message
+
+
+def test_a_message_names_what_came_back():
+    assert [type_name(value) for value in ([], 1, None)] == ["a list", "an int", "None"]
+    with pytest.raises(AssertionError, match="A score is one number a row: this is a float"):
+        one_number_a_row(0.5, "A score")
+    assert one_number_a_row([1, True], "A score").tolist() == [1.0, 1.0]
 
 
 def test_the_seed_changes_the_inputs():

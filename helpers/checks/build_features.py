@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.random import Generator
 
-from helpers.checks.core import check
+from helpers.checks.core import check, type_name
 
 # 26.1: a window as of a moment
 
@@ -76,7 +76,7 @@ def check_others_delay(others_delay, rng: Generator) -> None:
         flights = _departures(rng)
         before = flights.copy()
         found = others_delay(flights, horizon)
-        assert isinstance(found, pd.Series), f"Return a series on the index of the flights: this is a {_kind(found)}."
+        assert isinstance(found, pd.Series), f"Return a series on the index of the flights: this is {type_name(found)}."
         assert list(found.index) == list(before.index), (
             "The values are not on the index of the flights in its order: put each airport's values back by label."
         )
@@ -166,7 +166,7 @@ def check_backlog(backlog, rng: Generator) -> None:
 
 def _assert_backlog(backlog: Callable, stream: list[tuple], when: str) -> None:
     answers = backlog(list(stream))
-    assert isinstance(answers, list | tuple | np.ndarray), f"Return the list of answers: this is a {_kind(answers)}."
+    assert isinstance(answers, list | tuple | np.ndarray), f"Return the list of answers: this is {type_name(answers)}."
     expected = _slow_backlog(stream)
     assert len(answers) == len(expected), f"{when} {len(expected)} asks got {len(answers)} answers."
     off = [int(answer) - right for answer, right in zip(answers, expected, strict=True) if int(answer) != right]
@@ -241,7 +241,7 @@ def check_board_features(board_features, rng: Generator) -> None:
 
 def _table(board_features: Callable, flights: pd.DataFrame, weather: pd.DataFrame) -> pd.DataFrame:
     table = board_features(flights.copy(), weather.copy())
-    assert isinstance(table, pd.DataFrame), f"Return a data frame: this is a {_kind(table)}."
+    assert isinstance(table, pd.DataFrame), f"Return a data frame: this is {type_name(table)}."
     for name in COLUMNS:
         assert name in table, f"The table has no column {name!r}; it has {list(map(str, table.columns))}."
     assert list(table.index) == list(flights.index), (
@@ -370,7 +370,7 @@ def check_skew(skew, rng: Generator) -> None:
 
 def _shares(skew: Callable, table: pd.DataFrame, served: pd.DataFrame) -> dict[str, float]:
     found = skew(table.copy(), served.copy())
-    assert isinstance(found, dict), f"Return a dict from column to share: this is a {_kind(found)}."
+    assert isinstance(found, dict), f"Return a dict from column to share: this is {type_name(found)}."
     for name, share in found.items():
         assert name in table, f"{name!r} is in the result, and it is no column of the table."
         assert 0 < float(share) <= 1, f"{name} has the share {share}: a share lies above 0, and at most at 1."
@@ -450,7 +450,7 @@ def check_decide(decide, rng: Generator) -> None:
         # A group that is worth its keep by half a euro, no more.
         upkeep["queue"] += _saving(days, "queue", upkeep["queue"], outage)[1] - 0.5
         found = decide(days.copy(), dict(upkeep), outage)
-        assert isinstance(found, dict), f"Return a dict from group to its decision: this is a {_kind(found)}."
+        assert isinstance(found, dict), f"Return a dict from group to its decision: this is {type_name(found)}."
         assert set(found) == set(upkeep), (
             f"The groups are {sorted(upkeep)}, and the decisions are about {sorted(found)}."
         )
@@ -514,7 +514,3 @@ def _numbers(values: Any, count: int, what: str) -> np.ndarray:
     array = np.asarray(values, dtype=float)
     assert array.shape == (count,), f"{count} {what} were asked for, and the answer has the shape {array.shape}."
     return array
-
-
-def _kind(value: object) -> str:
-    return type(value).__name__

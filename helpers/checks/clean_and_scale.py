@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.random import Generator
 
-from helpers.checks.core import check
+from helpers.checks.core import check, one_number_a_row, type_name
 
 # 25.1: gaps
 
@@ -258,7 +258,7 @@ def check_encode_by_past(encode_by_past, rng: Generator) -> None:
         key, late, day, new_key = _history(rng)
         given = key.copy(), late.copy(), day.copy(), new_key.copy()
         parts = _pair(encode_by_past(*given, weight, start), "encodings")
-        trained, new = (_numbers(part) for part in parts)
+        trained, new = (one_number_a_row(part, "An encoding") for part in parts)
         assert len(trained) == len(key) and len(new) == len(new_key), (
             f"{len(key)} training rows and {len(new_key)} new ones got {len(trained)} and {len(new)} values."
         )
@@ -339,7 +339,7 @@ def check_choose_encoder(choose_encoder, rng: Generator) -> None:
         losses, columns = _losses(rng, cheap, middling)
         expected = _slow_choice(losses, columns)
         answer = choose_encoder(losses.copy(), dict(columns))
-        assert isinstance(answer, dict), f"Return a dict with best, low and chosen: this is a {_kind(answer)}."
+        assert isinstance(answer, dict), f"Return a dict with best, low and chosen: this is {type_name(answer)}."
         for name in ("best", "low", "chosen"):
             assert name in answer, f"The dict has no {name!r}; it has {sorted(map(str, answer))}."
         assert answer["best"] == expected["best"], (
@@ -412,27 +412,17 @@ def _losses(rng: Generator, cheap: float, middling: float) -> tuple[pd.DataFrame
 
 def _pair(parts: Any, what: str) -> tuple:
     assert isinstance(parts, tuple | list) and len(parts) == 2, (
-        f"Return two {what}, of the training rows and of the new ones: this is a {_kind(parts)}."
+        f"Return two {what}, of the training rows and of the new ones: this is {type_name(parts)}."
     )
     return tuple(parts)
 
 
 def _frame(table: Any) -> pd.DataFrame:
-    assert isinstance(table, pd.DataFrame), f"Return data frames: this is a {_kind(table)}."
+    assert isinstance(table, pd.DataFrame), f"Return data frames: this is {type_name(table)}."
     return table
 
 
 def _matrix(values: Any) -> np.ndarray:
     values = values.toarray() if hasattr(values, "toarray") else np.asarray(values)
-    assert values.ndim == 2, f"A matrix has two dimensions: this is a {_kind(values)} with {values.ndim}."
+    assert values.ndim == 2, f"A matrix has two dimensions: this is {type_name(values)} with {values.ndim}."
     return values.astype(float)
-
-
-def _numbers(values: Any) -> np.ndarray:
-    array = np.asarray(values)
-    assert array.ndim == 1, f"An encoding is one number a row: this is a {_kind(values)}."
-    return array.astype(float)
-
-
-def _kind(value: object) -> str:
-    return type(value).__name__

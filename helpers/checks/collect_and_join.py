@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.random import Generator
 
-from helpers.checks.core import check
+from helpers.checks.core import check, type_name
 
 HOUR = pd.Timedelta(hours=1)
 
@@ -86,7 +86,7 @@ def check_first_shown(first_shown, rng: Generator) -> None:
     """Compare with a walk along the minutes, on usual days and on those with a change of the clock."""
     for departure, clock, zone, what in _showings(rng):
         moment = first_shown(pd.Timestamp(departure), clock, zone)
-        assert isinstance(moment, datetime), f"Return a Timestamp: this is a {_kind(moment)}."
+        assert isinstance(moment, datetime), f"Return a Timestamp: this is {type_name(moment)}."
         assert moment.tzinfo is not None, "The moment that you return has no time zone: nobody can say when it is."
         # In UTC: Python lets a time in an hour that comes twice equal nothing in another zone (PEP 495).
         moment = pd.Timestamp(moment).tz_convert("UTC")
@@ -159,7 +159,7 @@ def check_repaired_table(repaired_table, rng: Generator) -> None:
     world = flights, weather, planes = _night_of_november(rng)
     before = [table.copy() for table in world]
     table = repaired_table(*world)
-    assert isinstance(table, pd.DataFrame), f"Return a data frame: this is a {_kind(table)}."
+    assert isinstance(table, pd.DataFrame), f"Return a data frame: this is {type_name(table)}."
     assert all(old.equals(new) for old, new in zip(before, world, strict=True)), (
         "A table that was passed in has changed."
     )
@@ -254,7 +254,7 @@ def check_as_known(as_known, rng: Generator) -> None:
         flights, weather = _flights_and_sky(rng, *spans)
         before = flights.copy(), weather.copy()
         found = as_known(flights, weather, *spans)
-        assert isinstance(found, pd.Series), f"Return a series: this is a {_kind(found)}."
+        assert isinstance(found, pd.Series), f"Return a series: this is {type_name(found)}."
         assert flights.equals(before[0]) and weather.equals(before[1]), "A frame that was passed in has changed."
         assert list(found.index) == list(flights.index), "The series should have the index of flights, in their order."
         _assert_known(found.to_numpy("float64"), flights, weather, spans)
@@ -424,12 +424,12 @@ def _run(collect: Callable, archive: Archive, case: str) -> Any:
         ) from None
     except (RuntimeError, ValueError, ConnectionError) as error:
         raise AssertionError(
-            f"With {case}: the collection ended in {_kind(error)} ({error}). It could go on."
+            f"With {case}: the collection ended in {type(error).__name__} ({error}). It could go on."
         ) from None
 
 
 def _assert_rows(found: Any, expected: list[dict], case: str) -> None:
-    assert isinstance(found, list | tuple), f"Return a list of rows: this is a {_kind(found)}."
+    assert isinstance(found, list | tuple), f"Return a list of rows: this is {type_name(found)}."
     assert all(isinstance(row, dict) for row in found), "Each row is a dict, as the archive gave it."
     keys = [_key(row) for row in found]
     assert len(keys) == len(set(keys)), f"With {case}: {len(keys) - len(set(keys))} rows are in the list twice."
@@ -460,7 +460,7 @@ def _assert_gives_up(collect: Callable, rng: Generator, troubles: dict, error: t
         raise AssertionError(f"After {what} you ask for ever: raise {error.__name__}.") from None
     except (RuntimeError, ValueError, ConnectionError, KeyError, TypeError) as raised:
         assert isinstance(raised, error) and not isinstance(raised, json.JSONDecodeError), (
-            f"After {what} the collection ended in {_kind(raised)}: raise {error.__name__}."
+            f"After {what} the collection ended in {type_name(raised)}: raise {error.__name__}."
         )
     else:
         raise AssertionError(f"After {what} you returned rows, and nobody will know that some are missing.")
@@ -559,7 +559,3 @@ def _late_rows(rng: Generator) -> tuple[pd.Series, pd.Series, list[pd.Timestamp]
     order = rng.permutation(len(observed))
     index = order + 300
     return pd.Series([observed[n] for n in order], index), pd.Series([arrived[n] for n in order], index), runs
-
-
-def _kind(value: object) -> str:
-    return type(value).__name__

@@ -92,6 +92,19 @@ def checks_of(module: object) -> dict[str, Callable[..., Result]]:
     return {value.exercise: value for value in sorted(found, key=lambda value: value.exercise)}
 
 
+def type_name(value: object) -> str:
+    """What a value is, as a message names it: "a list", "an int", "None"."""
+    name = type(value).__name__
+    return "None" if value is None else f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"
+
+
+def one_number_a_row(values: object, what: str) -> np.ndarray:
+    """The values as floats, with a message that names `what` they are when they are not one number for each row."""
+    array = np.asarray(values)
+    assert array.ndim == 1, f"{what} is one number a row: this is {type_name(values)}."
+    return array.astype(float)
+
+
 def _conclude(exercise: str, judge: Callable[..., None], arguments: tuple) -> Result:
     try:
         judge(*arguments)

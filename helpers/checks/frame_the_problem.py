@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.random import Generator
 
-from helpers.checks.core import check
+from helpers.checks.core import check, type_name
 
 HOUR = pd.Timedelta(hours=1)
 
@@ -44,12 +44,8 @@ def check_euros_saved(euros_saved, rng: Generator) -> None:
 
 
 def _number(value: Any) -> float:
-    assert np.ndim(value) == 0 and value is not None, f"Return one number: this is {_kind(value)}."
+    assert np.ndim(value) == 0 and value is not None, f"Return one number: this is {type_name(value)}."
     return float(value)
-
-
-def _kind(value: Any) -> str:
-    return f"a {type(value).__name__}"
 
 
 # 11.1: a cost matrix
@@ -66,7 +62,9 @@ def check_bill(bill, rng: Generator) -> None:
         before = {name: warned.copy() for name, warned in rules.items()}
         totals = bill(disrupted.copy(), rules, dict(costs))
         assert list(rules) == list(before), "The dict of rules that was passed in has changed: work on a copy."
-        assert isinstance(totals, Mapping | pd.Series), f"Return a dict from rules to euros: this is {_kind(totals)}."
+        assert isinstance(totals, Mapping | pd.Series), (
+            f"Return a dict from rules to euros: this is {type_name(totals)}."
+        )
         _assert_bill(dict(totals), disrupted, before, costs)
 
 
@@ -114,7 +112,7 @@ def check_airport_hours(airport_hours, rng: Generator) -> None:
 
 def _assert_hours(verdicts: Any, flights: pd.DataFrame, limit: int, share: float) -> None:
     assert isinstance(verdicts, pd.Series) and verdicts.index.nlevels == 2, (
-        f"Return a series on the index (origin, time_hour): this is {_kind(verdicts)}."
+        f"Return a series on the index (origin, time_hour): this is {type_name(verdicts)}."
     )
     expected = _slow_hours(flights, limit, share)
     absent = [key for key in expected if key not in verdicts.index]
@@ -190,7 +188,7 @@ def check_board(board, rng: Generator) -> None:
 
 def _assert_board(shown: Any, flights: pd.DataFrame) -> None:
     assert isinstance(shown, pd.Series | np.ndarray | list) and len(shown) == len(flights), (
-        f"Return a series with one number for each of the {len(flights)} flights: this is {_kind(shown)}."
+        f"Return a series with one number for each of the {len(flights)} flights: this is {type_name(shown)}."
     )
     if isinstance(shown, pd.Series):
         assert shown.index.equals(flights.index), "The index is not that of the flights, in their order."
@@ -425,7 +423,7 @@ def _assert_horizon(
     capacity: float,
 ) -> None:
     assert isinstance(result, Mapping) and {"saved", "horizon", "must_save"} <= set(result), (
-        f"Return a dict with saved, horizon and must_save: this is {_kind(result)}."
+        f"Return a dict with saved, horizon and must_save: this is {type_name(result)}."
     )
     flights, warned = len(disrupted), round(capacity * len(disrupted))
     hits = {hours: _slow_hits(forecast, disrupted, warned) for hours, forecast in forecasts.items()}
@@ -492,7 +490,7 @@ PROMISES = {
 def check_owners(owners, rng: Generator) -> None:
     """Compare with the roles as the task describes them, in an order that the seed draws."""
     roles = owners()
-    assert isinstance(roles, Mapping), f"Return a dict from the letters to the roles: this is {_kind(roles)}."
+    assert isinstance(roles, Mapping), f"Return a dict from the letters to the roles: this is {type_name(roles)}."
     assert set(roles) == set(PROMISES), (
         f"The promises are the letters a to j: yours are {', '.join(map(str, roles)) or 'none'}."
     )

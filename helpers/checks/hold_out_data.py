@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.random import Generator
 from sklearn.metrics import roc_auc_score
 
-from helpers.checks.core import check
+from helpers.checks.core import check, one_number_a_row, type_name
 
 HOUR = pd.Timedelta(hours=1)
 
@@ -23,12 +23,12 @@ def check_split_at(split_at, rng: Generator) -> None:
         before = flights.copy()
         parts = split_at(flights, cutoff, horizon)
         assert isinstance(parts, tuple | list) and len(parts) == 2, (
-            f"Return the two parts, train and test: this is a {_kind(parts)}."
+            f"Return the two parts, train and test: this is {type_name(parts)}."
         )
         train, test = parts
         for part in parts:
             assert isinstance(part, pd.DataFrame) and "id" in part, (
-                f"Each part is a data frame with the columns of flights: this is a {_kind(part)}."
+                f"Each part is a data frame with the columns of flights: this is {type_name(part)}."
             )
             assert list(part.columns) == list(before.columns), (
                 f"The parts have the columns {list(part.columns)}; the flights have {list(before.columns)}."
@@ -111,7 +111,7 @@ def check_repaired_scores(repaired_scores, rng: Generator) -> None:
 
 def _scores(repaired_scores: Callable, X: pd.DataFrame, y: pd.Series, day: pd.Series, k: int) -> np.ndarray:
     scores = repaired_scores(X.copy(), y.copy(), day.copy(), k)
-    assert np.ndim(scores) == 1, f"Return the scores of the folds, one number a fold: this is a {_kind(scores)}."
+    assert np.ndim(scores) == 1, f"Return the scores of the folds, one number a fold: this is {type_name(scores)}."
     assert len(scores) == 5, f"The task asks for five folds: these are {len(scores)} scores."
     scores = np.asarray(scores, float)
     assert np.isfinite(scores).all(), "Some fold has no score."
@@ -151,9 +151,9 @@ def check_encode(encode, rng: Generator) -> None:
         key, late, fold, new_key = _keys(rng)
         parts = encode(key.copy(), late.copy(), fold.copy(), new_key.copy(), weight)
         assert isinstance(parts, tuple | list) and len(parts) == 2, (
-            f"Return two encodings, of the training rows and of the new ones: this is a {_kind(parts)}."
+            f"Return two encodings, of the training rows and of the new ones: this is {type_name(parts)}."
         )
-        trained, new = (_numbers(part) for part in parts)
+        trained, new = (one_number_a_row(part, "An encoding") for part in parts)
         assert len(trained) == len(key) and len(new) == len(new_key), (
             f"{len(key)} training rows and {len(new_key)} new ones got {len(trained)} and {len(new)} values."
         )
@@ -260,7 +260,9 @@ def check_audit(audit, rng: Generator) -> None:
     pasts = {moment: _world_at(world, moment, rng) for moment in _moments(world, rng)}
     fates = {flight: _with_other_fate(world, flight) for flight in _probes(world, rng)}
     found = audit(build_columns, world, pasts, fates)
-    assert isinstance(found, dict), f"Return a dict from column to the tests that accuse it: this is a {_kind(found)}."
+    assert isinstance(found, dict), (
+        f"Return a dict from column to the tests that accuse it: this is {type_name(found)}."
+    )
     for name, tests in found.items():
         assert name in LEAKS or name in CLEAN, f"{name!r} is no column of the table."
         assert not isinstance(tests, str), f"{name} has the text {tests!r}: give a set of tests, even where it is one."
@@ -485,7 +487,7 @@ def check_decide(decide, rng: Generator) -> None:
 
 
 def _assert_decision(answer: Any, expected: dict[str, float], worth: float) -> dict:
-    assert isinstance(answer, dict), f"Return a dict with gain, low, high and ship: this is a {_kind(answer)}."
+    assert isinstance(answer, dict), f"Return a dict with gain, low, high and ship: this is {type_name(answer)}."
     for name in ("gain", "low", "high", "ship"):
         assert name in answer, f"The dict has no {name!r}; it has {sorted(map(str, answer))}."
     assert abs(float(answer["gain"]) - expected["gain"]) < 1e-6, (
@@ -550,11 +552,11 @@ def check_rolling_origin(rolling_origin, rng: Generator) -> None:
         for folds, test_days, gap_days in ((3, 5, 2), (4, 3, 0)):
             day = _unsorted_days(rng)
             parts = rolling_origin(day.copy(), folds, test_days, gap_days, window)
-            assert isinstance(parts, list | tuple), f"Return a list of folds: this is a {_kind(parts)}."
+            assert isinstance(parts, list | tuple), f"Return a list of folds: this is {type_name(parts)}."
             assert len(parts) == folds, f"{folds} folds were asked for, and these are {len(parts)}."
             for number, part in enumerate(parts):
                 assert isinstance(part, list | tuple) and len(part) == 2, (
-                    f"A fold is a pair (train, test) of positions: this is a {_kind(part)}."
+                    f"A fold is a pair (train, test) of positions: this is {type_name(part)}."
                 )
                 _assert_fold(day, number, part, (folds, test_days, gap_days, window))
 
@@ -594,13 +596,3 @@ def _unsorted_days(rng: Generator) -> pd.Series:
     dates = pd.Timestamp("2013-01-20") + pd.to_timedelta(np.sort(rng.permutation(45)[:30]), unit="D")
     rows = pd.Series(dates.repeat(rng.integers(1, 12, 30)))
     return rows.sample(frac=1, random_state=rng)
-
-
-def _numbers(values: Any) -> np.ndarray:
-    array = np.asarray(values)
-    assert array.ndim == 1, f"An encoding is one number a row: this is a {_kind(values)}."
-    return array.astype(float)
-
-
-def _kind(value: object) -> str:
-    return type(value).__name__

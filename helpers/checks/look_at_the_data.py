@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.random import Generator
 
-from helpers.checks.core import check
+from helpers.checks.core import check, type_name
 
 
 @check("22.1")
@@ -21,7 +21,7 @@ def check_gap_profile(gap_profile, rng: Generator) -> None:
     """Compare the profile of a table with gaps of many kinds with one that is counted row by row."""
     table, outcome = _table_with_gaps(rng)
     profile = gap_profile(table.copy(), outcome.copy())
-    assert isinstance(profile, pd.DataFrame), f"Return a DataFrame with one row a column: this is a {_kind(profile)}."
+    assert isinstance(profile, pd.DataFrame), f"Return a DataFrame with one row a column: this is {type_name(profile)}."
     full = [name for name in table if name in profile.index and table[name].notna().all()]
     assert not full, f"{full[0]} has no gap and is in the profile: leave complete columns out."
     expected = _slow_profile(table, outcome)
@@ -101,7 +101,7 @@ def check_name_conventions(name_conventions, rng: Generator) -> None:
         flights, expected = _flights_by_convention(rng, least)
         named = name_conventions(flights.copy()) if least == 30 else name_conventions(flights.copy(), least)
         assert isinstance(named, dict | pd.Series), (
-            f"Return a Series or a dict, carrier to word: this is a {_kind(named)}."
+            f"Return a Series or a dict, carrier to word: this is {type_name(named)}."
         )
         named = dict(named)
         absent = sorted(set(expected) - set(named))
@@ -228,7 +228,7 @@ def _axes_of(answer: object) -> Axes:
     if isinstance(answer, Figure):
         assert len(answer.axes) == 1, f"The figure has {len(answer.axes)} axes: draw one chart."
         answer = answer.axes[0]
-    assert isinstance(answer, Axes), f"Return the axes that you drew on: this is a {_kind(answer)}."
+    assert isinstance(answer, Axes), f"Return the axes that you drew on: this is {type_name(answer)}."
     answer.figure.canvas.draw()
     return answer
 
@@ -301,7 +301,7 @@ def _slow_error(outcome: pd.Series, day: pd.Series) -> float:
 
 def _pair(answer: object) -> tuple[float, float]:
     assert np.shape(answer) == (2,), (
-        f"Return two numbers, low and high: this is a {_kind(answer)} of shape {np.shape(answer)}."
+        f"Return two numbers, low and high: this is {type_name(answer)} of shape {np.shape(answer)}."
     )
     low, high = (float(value) for value in answer)
     assert low <= high, f"The low end, {low:.3f}, is above the high end, {high:.3f}."
@@ -320,7 +320,7 @@ def check_rank_desks(rank_desks, rng: Generator) -> None:
             "cost": float(rng.integers(50, 200)),
         }
         ranked = rank_desks(flights.copy(), **terms)
-        assert isinstance(ranked, pd.DataFrame), f"Return a DataFrame, one row a desk: this is a {_kind(ranked)}."
+        assert isinstance(ranked, pd.DataFrame), f"Return a DataFrame, one row a desk: this is {type_name(ranked)}."
         absent = {"origin", "start", "euros_per_day"} - set(ranked.columns)
         assert not absent, f"The table has no column {sorted(absent)[0]!r}; its columns are {list(ranked.columns)}."
         values = ranked.set_index(["origin", "start"]).euros_per_day
@@ -397,7 +397,7 @@ def check_like_for_like(like_for_like, rng: Generator) -> None:
         flights = _flights_of_two(rng)
         answer = like_for_like(flights.copy(), "9E", "WN", list(strata))
         assert isinstance(answer, dict | pd.Series), (
-            f"Return a dict with raw, adjusted and covered: this is a {_kind(answer)}."
+            f"Return a dict with raw, adjusted and covered: this is {type_name(answer)}."
         )
         absent = {"raw", "adjusted", "covered"} - set(dict(answer))
         assert not absent, f"{sorted(absent)[0]!r} is missing from what you return."
@@ -452,7 +452,3 @@ def _flights_of_two(rng: Generator) -> pd.DataFrame:
 
 def _near(seen: object, right: float) -> bool:
     return bool(np.isclose(float(seen), right, rtol=1e-6, atol=1e-9, equal_nan=True))
-
-
-def _kind(value: object) -> str:
-    return type(value).__name__

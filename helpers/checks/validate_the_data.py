@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.random import Generator
 
-from helpers.checks.core import check
+from helpers.checks.core import check, type_name
 
 # 23.1: a contract
 
@@ -48,7 +48,7 @@ def check_broken_rows(broken_rows, rng: Generator) -> None:
 
 def _labels(answer: Any) -> list:
     assert isinstance(answer, Iterable) and not isinstance(answer, str | dict | pd.DataFrame), (
-        f"Return a list of index labels: this is a {_kind(answer)}."
+        f"Return a list of index labels: this is {type_name(answer)}."
     )
     return list(answer)
 
@@ -113,7 +113,7 @@ def check_clock_fits(clock_fits, rng: Generator) -> None:
     answer = clock_fits(flights)
     assert flights.equals(before), "The flights that were passed in have changed: work on a copy."
     assert np.ndim(answer) == 1 and len(answer) == len(flights), (
-        f"Return one Boolean a flight, {len(flights)} of them: this is a {_kind(answer)}."
+        f"Return one Boolean a flight, {len(flights)} of them: this is {type_name(answer)}."
     )
     if isinstance(answer, pd.Series) and set(answer.index) == set(flights.index):
         answer = answer.reindex(flights.index)
@@ -191,7 +191,7 @@ def check_broken_rules(broken_rules, rng: Generator) -> None:
     before = weather.copy()
     answer = broken_rules(weather)
     assert weather.equals(before), "The weather that was passed in has changed: work on a copy."
-    assert isinstance(answer, dict), f"Return a dict from rule to labels: this is a {_kind(answer)}."
+    assert isinstance(answer, dict), f"Return a dict from rule to labels: this is {type_name(answer)}."
     assert set(answer) == set(RULES), f"The rules are called {RULES}: the dict has {tuple(map(str, answer))}."
     for rule in RULES:
         labels = _labels(answer[rule])
@@ -314,7 +314,7 @@ def _assert_admits(admit: Callable, table: pd.DataFrame, most: float) -> None:
     )
     good, refused = answer["good"], answer["refused"]
     for name, part in (("good", good), ("refused", refused)):
-        assert isinstance(part, pd.DataFrame), f"{name} is a data frame: this is a {_kind(part)}."
+        assert isinstance(part, pd.DataFrame), f"{name} is a data frame: this is {type_name(part)}."
     assert list(good.columns) == list(before.columns), (
         f"good has the columns {list(good.columns)}: it has those of the table, {list(before.columns)}."
     )
@@ -408,7 +408,7 @@ def _found(silent_changes: Callable, weather: pd.DataFrame, normal: pd.Series) -
     before = weather.copy()
     found = silent_changes(weather, normal.copy())
     assert weather.equals(before), "The weather that was passed in has changed: work on a copy."
-    assert isinstance(found, dict), f"Return a dict of what changed: this is a {_kind(found)}."
+    assert isinstance(found, dict), f"Return a dict of what changed: this is {type_name(found)}."
     unknown = set(found) - {"clock", "degrees", "gusts"}
     assert not unknown, f"{unknown.pop()!r} is no fault of this task: the keys are clock, degrees and gusts."
     return found
@@ -566,8 +566,4 @@ def _night(rng: Generator) -> pd.DataFrame:
 
 
 def _keys(value: object) -> str:
-    return f"a dict with {sorted(map(str, value))}" if isinstance(value, dict) else f"a {_kind(value)}"
-
-
-def _kind(value: object) -> str:
-    return type(value).__name__
+    return f"a dict with {sorted(map(str, value))}" if isinstance(value, dict) else f"{type_name(value)}"
