@@ -17,13 +17,13 @@ def check_fill_and_flag(fill_and_flag, rng: Generator) -> None:
     """Fill skewed columns whose later values lie elsewhere, with gaps in training, later, in both and in neither."""
     train, new = _gappy_tables(rng)
     before = train.copy(), new.copy()
-    parts = _pair(fill_and_flag(train, new), "tables")
+    parts = _frames(fill_and_flag(train, new))
     assert train.equals(before[0]) and new.equals(before[1]), (
         "The tables that were passed in have changed: work on a copy."
     )
     flags = [f"{name}_missing" for name in train if train[name].isna().any()]
     for table, given in zip(parts, before, strict=True):
-        _assert_filled(_frame(table), given, before[0], flags)
+        _assert_filled(table, given, before[0], flags)
 
 
 def _assert_filled(table: pd.DataFrame, given: pd.DataFrame, train: pd.DataFrame, flags: list[str]) -> None:
@@ -76,7 +76,7 @@ def check_robust_scale(robust_scale, rng: Generator) -> None:
     for limit in (5.0, float(rng.uniform(2, 4))):
         train, new = _columns_with_faults(rng)
         before = train.copy(), new.copy()
-        parts = [_frame(part) for part in _pair(robust_scale(train, new, limit), "tables")]
+        parts = _frames(robust_scale(train, new, limit))
         for table, given in zip(parts, before, strict=True):
             assert table.shape == given.shape, f"A table of shape {given.shape} came back with shape {table.shape}."
             _assert_scaled(table, given, before[0], limit)
@@ -134,9 +134,20 @@ def check_repaired_matrices(repaired_matrices, rng: Generator) -> None:
     """Prepare days with fewer, other and new names, and a single row alone."""
     train, new = _days(rng)
     names, numbers = ["origin", "dest"], ["wind", "rain"]
+    got = [_matrix(part) for part in _pair(repaired_matrices(train.copy(), new.copy(), names, numbers), "matrices")]
     expected = [_slow_matrix(table, train, names, numbers) for table in (train, new)]
-    parts = _pair(repaired_matrices(train.copy(), new.copy(), names, numbers), "matrices")
-    got = [_matrix(part) for part in parts]
+    _assert_columns(got, expected)
+    coded = expected[0].shape[1] - len(numbers)
+    for part, right, rows in zip(got, expected, ("training", "new"), strict=True):
+        _assert_codes(part[:, :coded], right[:, :coded], rows)
+        _assert_numbers(part[:, coded:], right[:, coded:], rows)
+    alone = _matrix(_pair(repaired_matrices(train.copy(), new.iloc[[0]].copy(), names, numbers), "matrices")[1])
+    assert np.allclose(alone[0], got[1][0], atol=1e-6), (
+        "The first new row becomes something else when it comes alone: its forecast depends on its neighbours."
+    )
+
+
+def _assert_columns(got: list[np.ndarray], expected: list[np.ndarray]) -> None:
     assert got[0].shape[1] == got[1].shape[1], (
         f"The training rows have {got[0].shape[1]} columns and the new ones {got[1].shape[1]}: the names were learnt "
         "twice. Learn from the training rows, and only transform the new ones."
@@ -145,19 +156,19 @@ def check_repaired_matrices(repaired_matrices, rng: Generator) -> None:
         f"The matrices have the shapes {got[0].shape} and {got[1].shape} and should have {expected[0].shape} and "
         f"{expected[1].shape}: a column for each name of the training rows, and for no other, then the numbers."
     )
-    coded = expected[0].shape[1] - len(numbers)
-    for part, right, rows in zip(got, expected, ("training", "new"), strict=True):
-        assert np.array_equal(part[:, :coded], right[:, :coded]), (
-            f"The names of the {rows} rows are not coded by the names of the training rows: 1 in the column of the "
-            "row's name, in alphabetical order, and 0 in all for a name that they do not have."
-        )
-        assert np.allclose(part[:, coded:], right[:, coded:], rtol=0, atol=1e-6), (
-            f"The numbers of the {rows} rows are not right: fill with the training mean, then standardise by mean and "
-            "standard deviation of the training rows, for both tables."
-        )
-    alone = _matrix(_pair(repaired_matrices(train.copy(), new.iloc[[0]].copy(), names, numbers), "matrices")[1])
-    assert np.allclose(alone[0], got[1][0], atol=1e-6), (
-        "The first new row becomes something else when it comes alone: its forecast depends on its neighbours."
+
+
+def _assert_codes(got: np.ndarray, expected: np.ndarray, rows: str) -> None:
+    assert np.array_equal(got, expected), (
+        f"The names of the {rows} rows are not coded by the names of the training rows: 1 in the column of the "
+        "row's name, in alphabetical order, and 0 in all for a name that they do not have."
+    )
+
+
+def _assert_numbers(got: np.ndarray, expected: np.ndarray, rows: str) -> None:
+    assert np.allclose(got, expected, rtol=0, atol=1e-6), (
+        f"The numbers of the {rows} rows are not right: fill with the training mean, then standardise by mean and "
+        "standard deviation of the training rows, for both tables."
     )
 
 
@@ -203,7 +214,7 @@ def check_one_hot(one_hot, rng: Generator) -> None:
     for rare in (True, False):
         limit = int(rng.integers(3, 7))
         train, new = _names(rng, limit, rare)
-        parts = [_frame(part) for part in _pair(one_hot(train.copy(), new.copy(), limit), "tables")]
+        parts = _frames(one_hot(train.copy(), new.copy(), limit))
         for table, given, rows in zip(parts, (train, new), ("training", "new"), strict=True):
             _assert_coded(table, given, _slow_frequent(train, limit), rows)
 
@@ -338,15 +349,20 @@ def check_choose_encoder(choose_encoder, rng: Generator) -> None:
     for cheap, middling in ((0.0003, 0.001), (0.004, 0.001), (0.004, 0.01)):
         losses, columns = _losses(rng, cheap, middling)
         expected = _slow_choice(losses, columns)
-        answer = choose_encoder(losses.copy(), dict(columns))
-        assert isinstance(answer, dict), f"Return a dict with best, low and chosen: this is {type_name(answer)}."
-        for name in ("best", "low", "chosen"):
-            assert name in answer, f"The dict has no {name!r}; it has {sorted(map(str, answer))}."
-        assert answer["best"] == expected["best"], (
-            f"The best is {answer['best']!r} and should be {expected['best']!r}: the smallest mean loss over the days."
-        )
-        _assert_low(dict(answer["low"]), expected["low"])
-        _assert_chosen(answer["chosen"], expected, columns)
+        for order in (list(losses), list(losses)[::-1]):  # of two equals, neither the first nor the last is right twice
+            answer = choose_encoder(losses[order], {name: columns[name] for name in order})
+            _assert_decision(answer, expected, columns)
+
+
+def _assert_decision(answer: Any, expected: dict[str, Any], columns: dict[str, int]) -> None:
+    assert isinstance(answer, dict), f"Return a dict with best, low and chosen: this is {type_name(answer)}."
+    for name in ("best", "low", "chosen"):
+        assert name in answer, f"The dict has no {name!r}; it has {sorted(map(str, answer))}."
+    assert answer["best"] == expected["best"], (
+        f"The best is {answer['best']!r} and should be {expected['best']!r}: the smallest mean loss over the days."
+    )
+    _assert_low(dict(answer["low"]), expected["low"])
+    _assert_chosen(answer["chosen"], expected, columns)
 
 
 def _assert_low(low: dict[str, float], expected: dict[str, float]) -> None:
@@ -417,9 +433,11 @@ def _pair(parts: Any, what: str) -> tuple:
     return tuple(parts)
 
 
-def _frame(table: Any) -> pd.DataFrame:
-    assert isinstance(table, pd.DataFrame), f"Return data frames: this is {type_name(table)}."
-    return table
+def _frames(parts: Any) -> tuple[pd.DataFrame, pd.DataFrame]:
+    pair = _pair(parts, "data frames")
+    for table in pair:
+        assert isinstance(table, pd.DataFrame), f"Return two data frames: one of the two is {type_name(table)}."
+    return pair
 
 
 def _matrix(values: Any) -> np.ndarray:
