@@ -200,18 +200,24 @@ def operations_features(flights: pd.DataFrame, arrival: pd.Series, decision: pd.
     scheduled = scheduled_departure(flights)
     departed = scheduled + minutes(flights.dep_delay)
     arrived = arrival + minutes(flights.arr_delay)
-    carrier = flights.origin + flights.carrier
+    origin, dest = number(flights.origin), number(flights.dest)
+    carrier = number(flights.origin + flights.carrier)
     late = (flights.dep_delay >= LATE).astype("float64")
     cancelled = flights.dep_time.isna().astype("float64")
     features = {
-        "departure_delay_origin_3h": recent_mean(flights.origin, departed, flights.dep_delay, decision, 3),
+        "departure_delay_origin_3h": recent_mean(origin, departed, flights.dep_delay, decision, 3),
         "departure_delay_carrier_3h": recent_mean(carrier, departed, flights.dep_delay, decision, 3),
-        "arrival_delay_dest_6h": recent_mean(flights.dest, arrived, flights.arr_delay, decision, 6),
-        "late_share_origin_24h": recent_mean(flights.origin, departed, late, decision, 24),
-        "cancelled_share_origin_6h": recent_mean(flights.origin, scheduled, cancelled, decision, 6),
-        "waiting_origin": waiting(flights.origin, scheduled, departed, decision),
+        "arrival_delay_dest_6h": recent_mean(dest, arrived, flights.arr_delay, decision, 6),
+        "late_share_origin_24h": recent_mean(origin, departed, late, decision, 24),
+        "cancelled_share_origin_6h": recent_mean(origin, scheduled, cancelled, decision, 6),
+        "waiting_origin": waiting(origin, scheduled, departed, decision),
     }
     return pd.DataFrame(features)
+
+
+def number(names: pd.Series) -> pd.Series:
+    """A whole number for each name: eight windows look their groups up, and numbers are found much faster."""
+    return pd.Series(pd.factorize(names)[0], index=names.index)
 
 
 def recent_mean(group: pd.Series, when: pd.Series, value: pd.Series, decision: pd.Series, hours: int) -> pd.Series:
@@ -263,14 +269,15 @@ class Past:
 
     def pack(self, group: pd.Series, when: pd.Series) -> np.ndarray:
         """One whole number for each group and minute, in order of group, then time."""
-        minute = (when - pd.Timestamp(0, tz="UTC")) // pd.Timedelta(minutes=1)
+        minute = when.dt.as_unit("s").astype("int64").to_numpy() // 60
         # Minutes since 1970 stay below 2**32. A group never seen becomes -1, before all others.
-        return self.groups.get_indexer(group) * 2**32 + minute.to_numpy("int64")
+        return self.groups.get_indexer(group) * 2**32 + minute
 
     def window(self, group: pd.Series, until: pd.Series, length: pd.Timedelta) -> tuple[pd.Series, pd.Series]:
         """Number of events and total of their values in (until - length, until], one entry for each ``until``."""
-        first = np.searchsorted(self.keys, self.pack(group, until - length), side="right")
-        last = np.searchsorted(self.keys, self.pack(group, until), side="right")
+        end = self.pack(group, until)
+        first = np.searchsorted(self.keys, end - length // pd.Timedelta(minutes=1), side="right")
+        last = np.searchsorted(self.keys, end, side="right")
         count = pd.Series(last - first, index=until.index)
         total = pd.Series(self.totals[last] - self.totals[first], index=until.index)
         return count, total
