@@ -115,6 +115,10 @@ def _assert_hours(verdicts: Any, flights: pd.DataFrame, limit: int, share: float
         f"Return a series on the index (origin, time_hour): this is {type_name(verdicts)}."
     )
     expected = _slow_hours(flights, limit, share)
+    turned = verdicts.index.swaplevel()
+    assert not (set(expected) <= set(turned)), (
+        "The hours are all there, on the index (time_hour, origin): the task asks for (origin, time_hour)."
+    )
     absent = [key for key in expected if key not in verdicts.index]
     assert not absent, (
         f"{len(absent)} hours of the schedule are missing, such as {absent[0][0]} with all of its flights cancelled: "
@@ -203,6 +207,7 @@ def _assert_board(shown: Any, flights: pd.DataFrame) -> None:
          "has no delay yet: only one that has left does"),
         (dict(by_schedule=True, cancelled=True), "it picks flights by when they were due, and takes the cancelled ones "
          "for punctual"),
+        (dict(due=True), "it leaves out a flight that left before it was due, which is known all the same"),
         (dict(everywhere=True), "it mixes the airports"),
         (dict(ahead=0), "it looks at the time of departure: the decision is made two hours before"),
         (dict(closed=True), "it counts a flight that left just three hours before the decision"),
@@ -234,6 +239,7 @@ def _slow_board(
     rows: list[_Row],
     by_schedule: bool = False,
     cancelled: bool = False,
+    due: bool = False,
     everywhere: bool = False,
     ahead: int = 2,
     closed: bool = False,
@@ -247,6 +253,8 @@ def _slow_board(
         first, seen = decision - 60 * length, []
         for row in rows:
             if (row.origin != asked.origin and not everywhere) or (row.delay is None and not cancelled):
+                continue
+            if due and row.scheduled > decision:
                 continue
             delay = row.delay or 0.0
             moment = row.scheduled + (0 if by_schedule else delay)
@@ -264,12 +272,13 @@ def _departures(rng: Generator) -> pd.DataFrame:
     delay = np.where(rng.random(count) < 0.3, rng.integers(60, 240, count), rng.integers(-10, 30, count)).astype(float)
     delay[rng.random(count) < 0.15] = np.nan
     flights = pd.DataFrame({"origin": rng.choice(["JFK", "LGA"], count), "scheduled": scheduled, "dep_delay": delay})
-    # One flight asks at 18:00 about an airport where one left at 15:00, one at 18:00 and one in between.
+    # One flight asks at 18:00 about an airport where one left at 15:00, one at 18:00 and some in between: one that was
+    # due before the window opened, one that left before it was due.
     ends = pd.DataFrame(
         {
             "origin": "EWR",
-            "scheduled": [start + pd.Timedelta(minutes=m) for m in (50, 160, 230, 360)],
-            "dep_delay": [10.0, 20.0, 10.0, 0.0],
+            "scheduled": [start + pd.Timedelta(minutes=m) for m in (30, 50, 160, 230, 245, 360)],
+            "dep_delay": [90.0, 10.0, 20.0, 10.0, -8.0, 0.0],
         }
     )
     flights = pd.concat([flights, ends], ignore_index=True).sample(frac=1, random_state=rng)

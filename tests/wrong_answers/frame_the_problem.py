@@ -154,6 +154,13 @@ def the_mean_delay(flights, limit, share):
     return by_hour(flights.arr_delay, flights).dropna() >= limit
 
 
+@wrong("11.2", says="on the index (time_hour, origin)")
+def levels_turned_round(flights, limit, share):
+    """Groups by the hour first."""
+    bad = flights.arr_delay.isna() | (flights.arr_delay >= limit)
+    return bad.groupby([flights.time_hour, flights.origin]).mean() >= share
+
+
 @wrong("11.2", says="on the index (origin, time_hour)")
 def one_for_each_flight_of_the_hour(flights, limit, share):
     """Hands the verdict of the hour back to its flights."""
@@ -209,6 +216,17 @@ def cancelled_left_on_time(flights):
     """Goes by the departure, and lets cancelled flights leave punctually."""
     delay = flights.dep_delay.fillna(0)
     return boards(flights, flights.scheduled + pd.to_timedelta(delay, unit="min"), delay=delay)
+
+
+@wrong("11.3", says="left before it was due")
+def only_who_was_due(flights):
+    """Asks of a flight that has left that it was due, too."""
+    shown, left = [], leaves(flights)
+    for flight in flights.itertuples():
+        decision = flight.scheduled - pd.Timedelta(hours=2)
+        seen = (left > decision - pd.Timedelta(hours=3)) & (left <= decision) & (flights.scheduled <= decision)
+        shown.append(flights.dep_delay[seen & (flights.origin == flight.origin)].mean())
+    return pd.Series(shown, flights.index).fillna(0)
 
 
 @wrong("11.3", says="mixes the airports")
