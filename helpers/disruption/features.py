@@ -49,6 +49,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from functools import lru_cache
+from itertools import takewhile
 from math import inf, isnan, nan
 from typing import NamedTuple, Self
 from zoneinfo import ZoneInfo
@@ -414,6 +415,7 @@ class Observation(NamedTuple):
 
 
 UNSEEN = Observation(inf, "", dict.fromkeys(OBSERVED, nan))
+NONE = nan, UNSEEN.measured  # an age and what was measured, where nothing was
 
 
 class WeatherLog:
@@ -442,10 +444,10 @@ class WeatherLog:
 
     def at(self, origin: str, moment: float) -> list[float]:
         """What is known of an airport's weather at a moment, in the order of the columns."""
-        seen = list(self.made(origin, moment, moment))
-        now = seen[0][1] if seen else UNSEEN.measured
-        _, before = next(self.made(origin, moment - 3 * HOUR, moment), (nan, UNSEEN.measured))
-        rain = [weather["precip"] for age, weather in seen if age < 3 * HOUR and not isnan(weather["precip"])]
+        _, now = next(self.made(origin, moment, moment), NONE)
+        _, before = next(self.made(origin, moment - 3 * HOUR, moment), NONE)
+        recent = takewhile(lambda made: made[0] < 3 * HOUR, self.made(origin, moment, moment))
+        rain = [weather["precip"] for _, weather in recent if not isnan(weather["precip"])]
         change = round(now["pressure"] - before["pressure"], 1)
         return [*now.values(), change, round(sum(rain), 2) if rain else nan]
 

@@ -28,7 +28,7 @@ from typing import Any, ClassVar, Literal, NamedTuple, Self
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from scipy.special import logit
+from scipy.special import expit, logit
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.impute import SimpleImputer
@@ -52,6 +52,7 @@ Row = Mapping[str, float | str]  # the features of one flight, as ``OperationsSt
 Method = Literal["isotonic", "sigmoid"]
 
 CREDIBLE_AUC = 0.80  # at a horizon of 2 h; what leaks scores above it, what is honest below
+FEW_ROWS = 5_000  # up to which a second thread costs more than it does
 TINY = 1e-6  # forecasts are kept this far from 0 and 1 where a logarithm is taken
 
 
@@ -220,8 +221,9 @@ class Boosting(Candidate):
         self.trees._preprocessor = None
 
     def score(self, matrix: np.ndarray) -> np.ndarray:
-        """The second class is True, disrupted."""
-        return self.trees.predict_proba(matrix)[:, 1]
+        """As ``predict_proba`` of the trees. Few rows take one thread: two would wait for each other at each tree."""
+        threads = 1 if len(matrix) <= FEW_ROWS else None
+        return expit(self.trees._raw_predict(matrix, threads))[:, 0]
 
 
 @dataclass

@@ -15,10 +15,13 @@ model, with its threshold and its costs, between two requests. A version that ca
 """
 
 import asyncio
+import ctypes
 import hashlib
 import hmac
+import itertools
 import logging
 import re
+import sys
 import time
 import uuid
 from base64 import b64encode
@@ -29,7 +32,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, NamedTuple, Protocol
 
 import pandas as pd
 import pyarrow as pa
@@ -119,7 +122,16 @@ class Settings:
 # The work
 
 
-Asked = tuple[PredictionRequest, str | None]  # and its idempotency key
+class Asked(NamedTuple):
+    """A request, its idempotency key, and the id that its prediction is to have.
+
+    The id is given before the first try: asked again, because a commit was done and reported as failed, the prediction
+    finds itself in the store, also without a key.
+    """
+
+    request: PredictionRequest
+    key: str | None
+    prediction_id: str
 
 
 class KeyReused(Exception):
@@ -147,8 +159,9 @@ class Schedule:
     """The planned flights, to look them up by day and by key."""
 
     def __init__(self, plans: pd.DataFrame) -> None:
-        """``plans`` as ``stream.flight_plans`` makes it."""
-        self.plans = plans.reset_index(drop=True)
+        """``plans`` as ``stream.flight_plans`` makes it. Codes are held once each: it is there for the whole run."""
+        codes = dict.fromkeys(("carrier", "origin", "dest", "tailnum"), "category")
+        self.plans = plans.reset_index(drop=True).astype(codes)
 
     @cached_property
     def departs(self) -> pd.Series:
@@ -157,13 +170,8 @@ class Schedule:
 
     @cached_property
     def known(self) -> dict[str, set[str]]:
-        """The codes that occur, by field."""
-        return {field: set(self.plans[field].dropna()) for field in ("dest", "carrier", "tailnum")}
-
-    def unknown(self, plan: FlightPlan) -> list[str]:
-        """The fields of a plan with a code that no flight of the schedule has."""
-        given = ((field, getattr(plan, field)) for field in self.known)
-        return [field for field, code in given if code is not None and code not in self.known[field]]
+        """The codes that occur, by field; and None, which is no code."""
+        return {field: {*self.plans[field].dropna().unique(), None} for field in ("dest", "carrier", "tailnum")}
 
     def flights(self, day: date, origin: str) -> list[dict[str, Any]]:
         """The flights of an airport on a local day, in order of departure."""
@@ -180,7 +188,7 @@ class Schedule:
 
 
 class Service:
-    """State, model and store, brought together. Every method but ``look_for_champion`` belongs to one thread."""
+    """State, model and store, brought together. Every method belongs to one thread, unless it says more."""
 
     def __init__(self, registry: Registry, store: Store, state: OperationsState, plans: pd.DataFrame) -> None:
         """Nothing is loaded yet: see ``restore`` and ``look_for_champion``."""
@@ -190,6 +198,7 @@ class Service:
         self.bundle: Bundle | None = None
         self.restored = False
         self.trouble: str | None = None  # with the registry
+        self.started, self.numbers = uuid.uuid4().hex, itertools.count()
 
     def restore(self) -> None:
         """Bring the state to where it was: the store has every event that was ever accepted."""
@@ -228,35 +237,37 @@ class Service:
             raise NotReady("there is no champion: train a model and promote it")
         return self.bundle
 
+    def new_id(self) -> str:
+        """An id for a prediction. One after the other, since the store keeps side by side what follows one another."""
+        return f"{self.started}-{next(self.numbers):09}"
+
     def predict(self, asked: Sequence[Asked]) -> list[Prediction]:
         """Answer the requests, stored: for an idempotency key that came before, with the first answer."""
-        before = self.store.predictions_of_keys([key for _, key in asked if key is not None])
+        before = self.store.predictions_of_keys([one.key for one in asked if one.key is not None])
         refuse_reused_keys(asked, before)
-        new = [(request, key) for request, key in asked if key not in before]
+        new = [one for one in asked if one.key not in before]
         stored = iter(self.store.add_predictions(self.score(new)) if new else [])
-        answers = [before[key] if key in before else next(stored) for _, key in asked]
-        self.count([request.plan for request, _ in new], answers)
+        answers = [before[one.key] if one.key in before else next(stored) for one in asked]
+        self.count([one.request.plan for one in new], answers)
         return answers
 
     def score(self, asked: Sequence[Asked]) -> list[Prediction]:
         """A prediction for each request, not stored yet."""
         bundle, start, made_at = self.champion(), time.perf_counter(), datetime.now(UTC)
-        times = [request.decision_time for request, _ in asked]
-        features = self.state.columns([request.plan for request, _ in asked], times)
+        features = self.state.columns([one.request.plan for one in asked], [one.request.decision_time for one in asked])
         scores = bundle.model.predict_proba(features).tolist()
         milliseconds = (time.perf_counter() - start) * 1000 / len(asked)
-        batch = uuid.uuid4().hex  # keys that follow one another are stored side by side
         return [
-            prediction(bundle, request, key, score, row, f"{batch}-{place}", made_at, milliseconds)
-            for place, ((request, key), score, row) in enumerate(zip(asked, scores, rows_of(features), strict=True))
+            prediction(bundle, *one, score, row, made_at, milliseconds)
+            for one, score, row in zip(asked, scores, rows_of(features), strict=True)
         ]
 
     def count(self, plans: Sequence[FlightPlan], answers: Sequence[Prediction]) -> None:
         """Count what was answered, and the codes that nobody has seen before."""
         for (version, flagged), number in tally((answer.model_version, answer.flagged) for answer in answers):
             self.metrics.predictions.labels(version, DECISIONS[flagged]).inc(number)
-        for field, number in tally(field for plan in plans for field in self.schedule.unknown(plan)):
-            self.metrics.unknown.labels(field).inc(number)
+        for field, known in self.schedule.known.items():
+            self.metrics.unknown.labels(field).inc(sum(getattr(plan, field) not in known for plan in plans))
 
     def take_in(self, events: Sequence[Event]) -> list[EventResult]:
         """Store the events, then let the state know the new ones."""
@@ -267,6 +278,12 @@ class Service:
         return [
             EventResult(event_id=event.event_id, result=result) for event, result in zip(events, results, strict=True)
         ]
+
+    def look_after_itself(self) -> None:
+        """Look for a new champion, and tidy the store up, which waits for the disk: not for the thread that answers."""
+        self.look_for_champion()
+        with suppress(StoreError):
+            self.store.checkpoint()
 
     def note_refused(self, times: Sequence[datetime]) -> None:
         """Keep when something broke the contract, for the monitor. Safe from any thread, and never a reason to fail."""
@@ -315,9 +332,9 @@ def prediction(
     bundle: Bundle,
     request: PredictionRequest,
     key: str | None,
+    prediction_id: str,
     probability: float,
     features: dict[str, float | str],
-    prediction_id: str,
     made_at: datetime,
     milliseconds: float,
 ) -> Prediction:
@@ -347,7 +364,7 @@ def prediction(
 def refuse_reused_keys(asked: Sequence[Asked], before: Mapping[str, Prediction]) -> None:
     """Raise KeyReused when a request's key belongs to another flight or moment, stored before or asked here."""
     taken = {key: (answer.flight_id, answer.at) for key, answer in before.items()}
-    for request, key in asked:
+    for request, key, _ in asked:
         if key is None:
             continue
         mine = request.plan.flight_id, request.decision_time
@@ -490,9 +507,8 @@ def create_app(
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await worker(service.restore)
-        # What was read to get here, the tables of a year, is not needed any more: 50 MB that Arrow would keep.
-        pa.default_memory_pool().release_unused()
         await asyncio.to_thread(service.look_for_champion)
+        give_memory_back()
         polling = asyncio.create_task(poll(service, settings.poll_seconds))
         yield
         polling.cancel()
@@ -520,11 +536,19 @@ def create_app(
     return app
 
 
+def give_memory_back() -> None:
+    """Return to the system what it took to get here, the tables of a year: 80 MB that Arrow and C would keep."""
+    pa.default_memory_pool().release_unused()
+    if sys.platform == "linux":
+        with suppress(AttributeError):  # only the GNU library has it
+            ctypes.CDLL(None).malloc_trim(0)
+
+
 async def poll(service: Service, seconds: float) -> None:
-    """Look for a new champion, again and again, in a thread of its own: loading one may take a second."""
+    """Do what is due from time to time, in a thread of its own: loading a champion may take a second."""
     while True:
         await asyncio.sleep(seconds)
-        await asyncio.to_thread(service.look_for_champion)
+        await asyncio.to_thread(service.look_after_itself)
 
 
 def add_problems(app: FastAPI, service: Service) -> None:
@@ -564,7 +588,8 @@ def add_writing(app: FastAPI, service: Service, worker: Worker, settings: Settin
     """The doors through which something is written; each wants the API key."""
     header = APIKeyHeader(name="X-API-Key", auto_error=False)
 
-    def holds_key(given: Annotated[str | None, Depends(header)]) -> None:
+    # Not ``def``: FastAPI would call that in a thread of its own, which costs more than all the rest of the door.
+    async def holds_key(given: Annotated[str | None, Depends(header)]) -> None:
         # In constant time, so that nobody can guess the key letter by letter with a clock.
         if not hmac.compare_digest((given or "").encode(), settings.api_key.encode()):
             raise HTTPException(401, "give the API key in the header X-API-Key", {"WWW-Authenticate": "ApiKey"})
@@ -582,7 +607,8 @@ def add_writing(app: FastAPI, service: Service, worker: Worker, settings: Settin
     @app.post("/v1/predictions", response_model=Answer, **writing)
     async def predict(request: PredictionRequest, idempotency_key: Key = None) -> Response:
         """Predict one flight."""
-        return as_json(answer_of(await together((request, idempotency_key)), request.with_features))
+        asked = Asked(request, idempotency_key, service.new_id())
+        return as_json(answer_of(await together(asked), request.with_features))
 
     @app.post("/v1/predictions:batch", response_model=Answers, **writing)
     async def predict_many(batch: PredictionBatch, idempotency_key: Key = None) -> Response:
@@ -590,7 +616,9 @@ def add_writing(app: FastAPI, service: Service, worker: Worker, settings: Settin
 
         def work() -> Response:
             good = [(place, item) for place, item in enumerate(batch.requests) if not isinstance(item, Faulty)]
-            asked = [(item, idempotency_key and f"{idempotency_key} {place}") for place, item in good]
+            asked = [
+                Asked(item, idempotency_key and f"{idempotency_key} {place}", service.new_id()) for place, item in good
+            ]
             stored = service.predict(asked) if asked else []
             note_faulty("/v1/predictions:batch", batch.requests)
             answers = {

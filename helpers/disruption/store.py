@@ -23,10 +23,11 @@ at each commit (``synchronous=NORMAL``). Where that matters, give the URL of a P
 
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from itertools import compress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -42,6 +43,11 @@ from helpers.disruption.messages import EVENT, Arrived, Cancelled, Departed, Div
 SCHEMA_VERSION = 2
 BUSY_SECONDS = 5.0  # how long a write waits for the writer of another process
 ROWS_AT_ONCE = 5_000  # rows that a long read holds in memory
+# Pages of SQLite's write-ahead log at which a commit empties it. That waits for the disk, which ``checkpoint`` does
+# beside the commits, so that this number is seldom reached.
+LONGEST_LOG = 10_000
+COUNT = {"preserve_rowcount": True}  # an option of an insert: say how many rows were new
+BEGIN = "mle_begin"  # an option of a connection: how a transaction of SQLite begins
 LOCK_OF_THE_TABLES = 20130101  # any number that nobody else uses: PostgreSQL's lock while the tables are made
 URLS = "sqlite:///PATH or postgresql+psycopg://HOST/NAME"
 # SQLite's result codes (sqlite.org/rescode.html) and PostgreSQL's SQLSTATE for a full disk.
@@ -72,8 +78,7 @@ class Moment(sa.TypeDecorator):
             return None
         if value.tzinfo is None:
             raise ValueError(f"{value} has no time zone: give a moment in UTC")
-        utc = value.astimezone(UTC)
-        return utc.replace(tzinfo=None).isoformat(" ", "microseconds") if dialect.name == "sqlite" else utc
+        return as_text(value) if dialect.name == "sqlite" else value.astimezone(UTC)
 
     def process_result_value(self, value: datetime | str | None, dialect: sa.Dialect) -> datetime | None:
         """Give a moment back in UTC, whatever the time zone of the database."""
@@ -82,6 +87,12 @@ class Moment(sa.TypeDecorator):
         if dialect.name == "sqlite":
             return datetime.fromisoformat(value).replace(tzinfo=UTC)
         return value.astimezone(UTC)
+
+
+@lru_cache(ROWS_AT_ONCE)
+def as_text(moment: datetime) -> str:
+    """A moment as SQLite keeps it. The flights of a batch share their moments."""
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
 TABLES = sa.MetaData()
@@ -207,7 +218,8 @@ class Store:
         self._insert = sqlite.insert if is_sqlite else postgresql.insert
         # SQLite lets one writer in at a time and has the others poll: threads of one process queue here instead.
         self._turn = threading.Lock() if is_sqlite else nullcontext()
-        self._read_only = self.engine.execution_options(mle_read_only=True)
+        self._read_only = self.engine.execution_options(**{BEGIN: "BEGIN"})
+        self._failed = False  # the last write
         try:
             self._prepare()
         except StoreError:
@@ -227,15 +239,18 @@ class Store:
             connection.execute(self._insert(MODEL_VERSIONS).on_conflict_do_nothing(), row)
 
     def add_predictions(self, predictions: Sequence[Prediction]) -> list[Prediction]:
-        """Store all or none; the answers to give: for an idempotency key that is taken, the one stored first."""
+        """Store all or none; the answers to give: for an idempotency key or an id that is taken, the one stored first.
+
+        An id is taken when the same predictions are stored again, after a commit that was done and reported as failed.
+        """
         if not predictions:
             return []
         rows = [prediction._asdict() for prediction in predictions]
-        keys = [prediction.idempotency_key for prediction in predictions if prediction.idempotency_key is not None]
         with self._transaction() as connection:
-            connection.execute(self._insert(PREDICTIONS).on_conflict_do_nothing(), rows)
-            first = _first_of(connection, keys, {prediction.prediction_id: prediction for prediction in predictions})
-        return [first.get(prediction.idempotency_key, prediction) for prediction in predictions]
+            written = connection.execute(
+                self._insert(PREDICTIONS).on_conflict_do_nothing(), rows, execution_options=COUNT
+            )
+            return list(predictions) if written.rowcount == len(rows) else _first_of(connection, predictions)
 
     def add_events(self, events: Sequence[Event]) -> list[bool]:
         """Store all or none of the events, with the outcomes they tell; for each, whether it was new."""
@@ -281,8 +296,9 @@ class Store:
         """The predictions that are stored under idempotency keys; a key without one is left out."""
         if not idempotency_keys:
             return {}
+        query = sa.select(PREDICTIONS).where(PREDICTIONS.c.idempotency_key.in_(idempotency_keys))
         with self._connection() as connection:
-            return _first_of(connection, idempotency_keys, {})
+            return {row.idempotency_key: Prediction(**row._mapping) for row in connection.execute(query)}
 
     def predictions_of_flight(self, flight_id: str) -> list[Prediction]:
         """All predictions of a flight in order of decision time."""
@@ -343,9 +359,22 @@ class Store:
             return {table.name: connection.scalar(sa.select(sa.func.count()).select_from(table)) for table in tables}
 
     def check(self) -> None:
-        """Ask the database for a sign of life. Raises StoreError when there is none."""
+        """Ask the database for a sign of life. Raises StoreError when there is none.
+
+        After a write that failed, a read is none: on a full disk it works. Then a write must do, of a page or two.
+        """
+        if self._failed:
+            with self._transaction() as connection:
+                connection.execute(sa.update(SCHEMA).values(version=SCHEMA.c.version))
         with self._connection() as connection:
             connection.execute(sa.select(SCHEMA.c.version))
+
+    def checkpoint(self) -> None:
+        """Move SQLite's write-ahead log into the database, while others read and write. Raises StoreError."""
+        if self.engine.dialect.name == "sqlite":
+            bare = self.engine.execution_options(**{BEGIN: None})  # within a transaction SQLite refuses
+            with _faults_of(self.where), bare.connect() as connection:
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)")
 
     # ---------------------------------------------------------------- database
 
@@ -368,8 +397,14 @@ class Store:
     @contextmanager
     def _transaction(self) -> Iterator[sa.Connection]:
         """A connection for writing: all that happens in it is kept, or nothing of it."""
-        with self._turn, _faults_of(self.where), self.engine.begin() as connection:
-            yield connection
+        with self._turn, _faults_of(self.where):
+            try:
+                with self.engine.begin() as connection:
+                    yield connection
+            except Exception:
+                self._failed = True
+                raise
+            self._failed = False
 
     @contextmanager
     def _connection(self) -> Iterator[sa.Connection]:
@@ -390,16 +425,17 @@ def _first_times(event_ids: Sequence[str], new: set[str]) -> list[bool]:
     return [event_id in new and place[event_id] == here for here, event_id in enumerate(event_ids)]
 
 
-def _first_of(connection: sa.Connection, keys: Sequence[str], mine: Mapping[str, Prediction]) -> dict[str, Prediction]:
-    """The stored predictions of idempotency keys; ``mine``, by prediction id, need not be read back."""
-    if not keys:
-        return {}
-    column = PREDICTIONS.c.idempotency_key
-    stored = dict(connection.execute(sa.select(column, PREDICTIONS.c.prediction_id).where(column.in_(keys))).all())
-    found = {key: mine[prediction_id] for key, prediction_id in stored.items() if prediction_id in mine}
-    foreign = [key for key in stored if key not in found]
-    rows = connection.execute(sa.select(PREDICTIONS).where(column.in_(foreign))) if foreign else []
-    return found | {row.idempotency_key: Prediction(**row._mapping) for row in rows}
+def _first_of(connection: sa.Connection, predictions: Sequence[Prediction]) -> list[Prediction]:
+    """For each prediction the one that is stored under its idempotency key, or without a key under its id."""
+    keys = [given.idempotency_key for given in predictions if given.idempotency_key is not None]
+    ids = [given.prediction_id for given in predictions]
+    taken = PREDICTIONS.c.idempotency_key.in_(keys) | PREDICTIONS.c.prediction_id.in_(ids)
+    stored = [Prediction(**row._mapping) for row in connection.execute(sa.select(PREDICTIONS).where(taken))]
+    by_key, by_id = {one.idempotency_key: one for one in stored}, {one.prediction_id: one for one in stored}
+    return [
+        by_id[given.prediction_id] if given.idempotency_key is None else by_key[given.idempotency_key]
+        for given in predictions
+    ]
 
 
 def _engine(url: str | Path, max_bytes: int | None) -> sa.Engine:
@@ -437,6 +473,7 @@ def _set_up_sqlite(engine: sa.Engine, max_bytes: int | None) -> None:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=NORMAL")
         connection.execute("PRAGMA foreign_keys=ON")
+        connection.execute(f"PRAGMA wal_autocheckpoint={LONGEST_LOG}")
         if max_bytes is not None:
             (page_size,) = connection.execute("PRAGMA page_size").fetchone()
             connection.execute(f"PRAGMA max_page_count={max_bytes // page_size}")
@@ -444,8 +481,8 @@ def _set_up_sqlite(engine: sa.Engine, max_bytes: int | None) -> None:
     @sa.event.listens_for(engine, "begin")
     def _begin(connection: sa.Connection) -> None:
         # A writer takes the lock at once: a transaction that reads first could not be given it later.
-        read_only = connection.get_execution_options().get("mle_read_only", False)
-        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+        if begin := connection.get_execution_options().get(BEGIN, "BEGIN IMMEDIATE"):
+            connection.exec_driver_sql(begin)
 
 
 def _json(value: Any) -> str:

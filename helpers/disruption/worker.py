@@ -48,7 +48,7 @@ class Together:
     """
 
     def __init__(self, worker: Worker, work: Callable[[Sequence[Any]], Sequence[Any]]) -> None:
-        """``work`` takes what was asked for and gives a result for each, or raises and has done nothing."""
+        """``work`` takes what was asked for and gives a result for each, or raises; it may be asked the same again."""
         self.worker, self.work = worker, work
         self.asked: list[tuple[Any, asyncio.Future]] = []
         self.working: asyncio.Task | None = None
@@ -64,12 +64,22 @@ class Together:
 
     async def work_off(self) -> None:
         """Work until nobody waits."""
-        while self.asked:
-            batch, self.asked = self.asked, []
+        try:
+            while self.asked:
+                batch, self.asked = self.asked, []
+                await self.answer(batch)
+        finally:
+            self.working = None
+
+    async def answer(self, batch: Sequence[tuple[Any, asyncio.Future]]) -> None:
+        """Tell each its result. Who would hear nothing, since this was cancelled or went wrong, is cancelled too."""
+        try:
             results = await self.results([asked for asked, _ in batch])
             for (_, waiting), result in zip(batch, results, strict=True):
                 tell(waiting, result)
-        self.working = None
+        finally:
+            for _, waiting in batch:
+                waiting.cancel()  # does nothing to one who was told
 
     async def results(self, batch: Sequence[Any]) -> Sequence[Any]:
         """The results; where the work fails, each is done by itself, so that it fails alone."""
