@@ -1,6 +1,7 @@
 """The house style of the figures: readable at the size shown, colours that the colour-blind can tell apart."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from itertools import count
 
 import matplotlib as mpl
 import numpy as np
@@ -107,13 +108,6 @@ def named_lines(ax: Axes, table: pd.DataFrame, colours: list[str]) -> None:
     ax.margins(x=0.15)
 
 
-def overlaid(ax: Axes, samples: dict[str, pd.Series], bins: ArrayLike, colours: list[str]) -> None:
-    """Draw the histograms of some samples over each other, with their names in a legend."""
-    for (name, values), colour in zip(samples.items(), colours, strict=True):
-        ax.hist(values, bins, label=name, color=colour, alpha=0.75)
-    ax.legend()
-
-
 def histograms(axes: Iterable[Axes], columns: dict[str, ArrayLike], bins: int = 60) -> None:
     """Draw the histogram of each column in a chart of its own, with its name above; heights are not compared."""
     for ax, (name, values) in zip(axes, columns.items(), strict=True):
@@ -152,3 +146,21 @@ def intervals(ax: Axes, table: pd.DataFrame) -> None:
     ax.hlines(table.index, table.low, table.high, color=colours, linewidth=3)
     ax.scatter(table.value, table.index, color=colours, zorder=3)
     ax.axvline(0, color="black", linewidth=0.8)
+
+
+def tree(ax: Axes, root: dict, words: Callable[[dict], str]) -> None:
+    """Draw nested dicts with a `left` and a `right` from the root down; `words` says what stands in a node."""
+    columns = count()
+
+    def place(node: dict, depth: int) -> float:
+        branches = [place(node[side], depth + 1) for side in ("left", "right") if side in node]
+        x = sum(branches) / 2 if branches else next(columns)
+        for end in branches:
+            ax.plot([x, end], [-depth, -depth - 1], color=GREY, zorder=0)
+        box = {"facecolor": "white", "edgecolor": BLUE if branches else GREY, "boxstyle": "round,pad=0.3"}
+        ax.text(x, -depth, words(node), ha="center", va="center", fontsize=9, bbox=box)
+        return x
+
+    place(root, 0)
+    ax.margins(0.08, 0.15)
+    ax.axis("off")

@@ -2,8 +2,10 @@
 
 import json
 import math
+import tempfile
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -249,15 +251,37 @@ def _local(moments: pd.Series) -> dict[str, pd.Series]:
 @check("21.4")
 def check_as_known(as_known, rng: Generator) -> None:
     """Compare with a search through all rows for each flight; some lie exactly on a limit."""
-    for horizon, delay, oldest in ((2, 51, 6), (int(rng.integers(3, 9)), int(rng.integers(5, 50)), 3)):
-        spans = horizon * HOUR, pd.Timedelta(minutes=delay), oldest * HOUR
+    for horizon, delay, oldest in ((120, 51, 360), (60 * int(rng.integers(3, 9)), int(rng.integers(5, 50)), 180)):
+        spans = tuple(pd.Timedelta(minutes=span) for span in (horizon, delay, oldest))
         flights, weather = _flights_and_sky(rng, *spans)
-        before = flights.copy(), weather.copy()
-        found = as_known(flights, weather, *spans)
-        assert isinstance(found, pd.Series), f"Return a series: this is {type_name(found)}."
-        assert flights.equals(before[0]) and weather.equals(before[1]), "A frame that was passed in has changed."
-        assert list(found.index) == list(flights.index), "The series should have the index of flights, in their order."
-        _assert_known(found.to_numpy("float64"), flights, weather, spans)
+        with tempfile.TemporaryDirectory() as folder:
+            files = [
+                _written(table, Path(folder, name)) for table, name in ((flights, "flights"), (weather, "weather"))
+            ]
+            before = [Path(file).read_bytes() for file in files]
+            found = as_known(*files, horizon, delay, oldest)
+            assert [Path(file).read_bytes() for file in files] == before, "A file that was passed in has changed."
+        _assert_known(_temperatures(found, flights), flights, weather, spans)
+
+
+def _written(table: pd.DataFrame, path: Path) -> str:
+    table.to_parquet(path.with_suffix(".parquet"), index=False)
+    return str(path.with_suffix(".parquet"))
+
+
+def _temperatures(found: Any, flights: pd.DataFrame) -> np.ndarray:
+    """The answer's temperatures in the order of the flights, each flight once."""
+    assert isinstance(found, pd.DataFrame), f"Return a data frame: this is {type_name(found)}."
+    assert {"flight_id", "temp"} <= set(found.columns), (
+        f"The columns are flight_id and temp: these are {list(map(str, found.columns))}."
+    )
+    lost = set(flights.flight_id) - set(found.flight_id)
+    assert not lost, (
+        f"{len(lost)} of {len(flights)} flights are lost, such as one without any row at its origin: a flight "
+        "without weather stays, with temp missing."
+    )
+    assert len(found) == len(flights), f"{len(flights)} flights went in and {len(found)} rows came out: one row each."
+    return found.set_index("flight_id").temp.reindex(flights.flight_id).to_numpy("float64", na_value=np.nan)
 
 
 class Known(NamedTuple):
@@ -319,7 +343,7 @@ def _flights_and_sky(
     scheduled += [last + delay + horizon + oldest, last + delay + horizon + oldest + pd.Timedelta(minutes=1)]
     origin = [*rng.choice(["EWR", "JFK", "LGA"], 60, p=[0.45, 0.45, 0.1]), "JFK", "JFK"]
     flights = pd.DataFrame({"origin": origin, "scheduled": pd.DatetimeIndex(scheduled).as_unit("us")})
-    flights = flights.sample(frac=1, random_state=rng).set_index(rng.permutation(len(flights)) + 500)
+    flights = flights.assign(flight_id=rng.permutation(len(flights)) + 500).sample(frac=1, random_state=rng)
     weather = weather.assign(time_hour=weather.time_hour.dt.as_unit("us"))
     return flights, weather.sample(frac=1, random_state=rng)
 

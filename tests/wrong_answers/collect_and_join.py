@@ -5,7 +5,7 @@ import math
 from contextlib import suppress
 from zoneinfo import ZoneInfo
 
-import numpy as np
+import duckdb
 import pandas as pd
 
 from tests.wrong_answers import wrong
@@ -238,58 +238,90 @@ def new_index(flights, weather, planes):
 # 21.4
 
 
-def as_of(flights, at, weather, known, oldest, **options):
-    """Join the temperature as of a moment, back in the order of the flights."""
-    asked = flights[["origin"]].assign(at=at, row=np.arange(len(flights))).sort_values("at")
-    sky = weather[["origin", "temp"]].assign(at=known).sort_values("at")
-    found = pd.merge_asof(asked, sky, on="at", by="origin", tolerance=oldest, **options)
-    return found.sort_values("row").temp.set_axis(flights.index)
+KNOWN = """
+    WITH asked AS (SELECT flight_id, origin, scheduled - INTERVAL {horizon} MINUTE AS at FROM '{flights}'),
+    known AS (SELECT origin, temp, time_hour + INTERVAL {delay} MINUTE AS at FROM '{weather}')
+"""
+
+
+def latest(flights, weather, horizon, delay, oldest, sql=None):
+    """Ask the two files for what was known, by default in the right way."""
+    right = """
+        SELECT flight_id, CASE WHEN asked.at - known.at <= INTERVAL {oldest} MINUTE THEN temp END AS temp
+        FROM asked ASOF LEFT JOIN known ON asked.origin = known.origin AND known.at <= asked.at
+    """
+    asked = (KNOWN + (sql or right)).format(
+        flights=flights, weather=weather, horizon=horizon, delay=delay, oldest=oldest
+    )
+    return duckdb.sql(asked).df()
 
 
 @wrong("21.4", says="that is the future")
 def label_of_the_hour(flights, weather, horizon, delay, oldest):
     """Takes the label of the hour for the time at which it was known."""
-    return as_of(flights, flights.scheduled - horizon, weather, weather.time_hour, oldest)
+    return latest(flights, weather, horizon, 0, oldest)
 
 
 @wrong("21.4", says="that is the future")
 def as_of_the_departure(flights, weather, horizon, delay, oldest):
     """Forgets the horizon."""
-    return as_of(flights, flights.scheduled, weather, weather.time_hour + delay, oldest)
+    return latest(flights, weather, 0, delay, oldest)
 
 
 @wrong("21.4", says="that is the future")
-def nearest(flights, weather, horizon, delay, oldest):
-    """Takes the nearest row, before or after."""
-    known = weather.time_hour + delay
-    return as_of(flights, flights.scheduled - horizon, weather, known, oldest, direction="nearest")
+def the_same_hour(flights, weather, horizon, delay, oldest):
+    """Joins on the hour of the departure."""
+    return latest(flights, weather, 0, 0, 60)
 
 
 @wrong("21.4", says="too old")
 def however_old(flights, weather, horizon, delay, oldest):
     """Sets no limit to the age."""
-    return as_of(flights, flights.scheduled - horizon, weather, weather.time_hour + delay, None)
+    return latest(flights, weather, horizon, delay, 10**6)
+
+
+@wrong("21.4", says="are lost")
+def without_the_left(flights, weather, horizon, delay, oldest):
+    """Writes ASOF JOIN, which drops the flights without a partner."""
+    sql = "SELECT flight_id, temp FROM asked ASOF JOIN known ON asked.origin = known.origin AND known.at <= asked.at"
+    return latest(flights, weather, horizon, delay, oldest, sql)
+
+
+@wrong("21.4", says="one row each")
+def every_row_of_the_window(flights, weather, horizon, delay, oldest):
+    """Joins all rows of the window instead of the latest."""
+    sql = """
+        SELECT flight_id, temp FROM asked LEFT JOIN known ON asked.origin = known.origin
+        AND known.at BETWEEN asked.at - INTERVAL {oldest} MINUTE AND asked.at
+    """
+    return latest(flights, weather, horizon, delay, oldest, sql)
 
 
 @wrong("21.4", says="no stand-in")
 def last_reading(flights, weather, horizon, delay, oldest):
     """Looks for the last row that has a temperature."""
-    read = weather.dropna(subset="temp")
-    return as_of(flights, flights.scheduled - horizon, read, read.time_hour + delay, oldest)
+    sql = """
+        SELECT flight_id, CASE WHEN asked.at - read.at <= INTERVAL {oldest} MINUTE THEN temp END AS temp
+        FROM asked ASOF LEFT JOIN (FROM known WHERE temp IS NOT NULL) AS read
+        ON asked.origin = read.origin AND read.at <= asked.at
+    """
+    return latest(flights, weather, horizon, delay, oldest, sql)
 
 
 @wrong("21.4", says="known for")
 def strictly_before(flights, weather, horizon, delay, oldest):
     """Leaves out the row that becomes known at the decision."""
-    at, known = flights.scheduled - horizon, weather.time_hour + delay
-    return as_of(flights, at, weather, known, oldest, allow_exact_matches=False)
+    sql = """
+        SELECT flight_id, CASE WHEN asked.at - known.at <= INTERVAL {oldest} MINUTE THEN temp END AS temp
+        FROM asked ASOF LEFT JOIN known ON asked.origin = known.origin AND known.at < asked.at
+    """
+    return latest(flights, weather, horizon, delay, oldest, sql)
 
 
-@wrong("21.4", says="the index of flights")
-def sorted_by_time(flights, weather, horizon, delay, oldest):
-    """Returns the flights in the order of the as-of join."""
-    found = as_of(flights, flights.scheduled - horizon, weather, weather.time_hour + delay, oldest)
-    return found[flights.scheduled.sort_values().index]
+@wrong("21.4", says="it should have the row")
+def the_limit_left_out(flights, weather, horizon, delay, oldest):
+    """Takes a row that is exactly as old as allowed for too old."""
+    return latest(flights, weather, horizon, delay, oldest - 1)
 
 
 # 21.5
