@@ -203,6 +203,15 @@ def test_a_place_is_written_whole(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["place.json"]
 
 
+@pytest.mark.parametrize("left", [b"", b'{"name": "a replay", "hour": "2013-0', b"[]"])
+def test_a_place_that_is_torn_is_one_clear_line(left, year, registry, tmp_path):
+    (tmp_path / PLACE).write_bytes(left)
+    with pytest.raises(ReplayError, match=r"place.json does not say where the replay is: begin again with --fresh$"):
+        Replay(SETTINGS, year, registry, tmp_path)
+    forget(tmp_path)
+    assert not (tmp_path / PLACE).exists()
+
+
 # The whole
 
 

@@ -123,6 +123,9 @@ def test_when_the_disk_is_full_it_says_so_writes_nothing_and_recovers(store, tmp
             assert client.get("/healthz").status_code == 200
             assert store.counts() == {"model_versions": 1, "predictions": 1, "events": 0, "outcomes": 0}
             assert applied == []
+        with no_file_larger_than(0):  # not even room for a page
+            assert client.get("/readyz").status_code == 503
+        assert client.get("/readyz").status_code == 200
         for path, body in ((MANY, asked), (EVENTS, told)):
             assert client.post(path, json=body, headers={"Idempotency-Key": "once"}).status_code == 200
         assert len(applied) == 1000

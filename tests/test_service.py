@@ -23,6 +23,7 @@ from helpers.disruption.registry import RegistryError
 from helpers.disruption.server import JsonLines, api_key
 from helpers.disruption.service import Settings
 from helpers.disruption.store import Store, StoreError, StoreFull
+from helpers.disruption.worker import Together, Worker
 from tests.serving import (
     KEY,
     MemoryRegistry,
@@ -530,6 +531,44 @@ def test_a_full_disk_is_a_clear_503_and_nothing_is_half_written(tmp_path):
         assert client.app.state.service.state.movements.departures["EWR"].times == before
         assert client.get("/healthz").status_code == 200
     store.close()
+
+
+def test_a_commit_that_was_done_and_reported_as_failed_is_not_done_twice(client, store, monkeypatch):
+    """Three without a key wait together; their commit is done, and fails all the same: each is tried again."""
+    begun, go_on, write, sizes = threading.Event(), threading.Event(), store.add_predictions, []
+
+    def lie(predictions):
+        sizes.append(len(predictions))
+        begun.set()
+        go_on.wait(20)
+        stored = write(predictions)
+        if len(predictions) > 1:
+            raise StoreError("the connection was lost")
+        return stored
+
+    monkeypatch.setattr(store, "add_predictions", lie)
+    with ThreadPoolExecutor(4) as clients:
+        asked = [clients.submit(client.post, ONE, json=request_of(plan_list()[0]))]
+        assert begun.wait(10)
+        asked += [clients.submit(client.post, ONE, json=request_of(plan)) for plan in plan_list()[1:4]]
+        assert eventually(lambda: client.app.state.worker.waiting == 4)
+        go_on.set()
+        answers = [answer.result() for answer in asked]
+    assert sizes == [1, 3, 1, 1, 1]
+    assert [answer.status_code for answer in answers] == [200] * 4
+    assert store.counts()["predictions"] == len({answer.json()["prediction_id"] for answer in answers}) == 4
+
+
+def test_who_waits_for_work_that_is_cancelled_hears_it_and_the_next_is_served():
+    async def scenario() -> list:
+        together = Together(Worker(10), lambda batch: [2 * asked for asked in batch])
+        results, together.results = together.results, Mock(side_effect=asyncio.CancelledError)
+        lost = asyncio.create_task(together(1))
+        await asyncio.wait([lost])
+        together.results = results
+        return [lost.cancelled(), await asyncio.wait_for(together(21), 10)]
+
+    assert asyncio.run(scenario()) == [True, 42]
 
 
 @pytest.mark.parametrize("error", [StoreFull("no room left"), StoreError("locked")])

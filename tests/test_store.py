@@ -155,6 +155,15 @@ def test_one_key_twice_in_a_batch_is_answered_with_the_first_of_them(store):
     assert store.counts()["predictions"] == 1
 
 
+def test_the_second_prediction_of_an_id_is_answered_with_the_first(store):
+    """Asked again after a commit that was done and reported as failed; a key that is taken goes before an id."""
+    first, keyed = prediction(1, probability=0.4), prediction(2, "key", probability=0.5)
+    store.add_predictions([first, keyed])
+    again = [prediction(1, probability=0.9), prediction(3, "key"), prediction(2, "key"), prediction(4)]
+    assert store.add_predictions(again) == [first, keyed, keyed, again[-1]]
+    assert store.counts()["predictions"] == 3
+
+
 def test_predictions_without_a_key_are_all_kept(store):
     store.add_predictions([prediction(1), prediction(2)])
     assert store.counts()["predictions"] == 2
@@ -372,6 +381,35 @@ def test_a_full_disk_is_named_and_leaves_nothing_half_written(tmp_path):
     roomier.add_predictions([prediction(50 * batch + 7) for batch in [1000]])
     assert roomier.counts()["predictions"] == stored + 1
     roomier.close()
+
+
+def test_after_a_write_that_failed_a_read_is_no_sign_of_life(tmp_path, monkeypatch):
+    monkeypatch.setattr("helpers.disruption.store.BUSY_SECONDS", 0.05)
+    one, two = Store(tmp_path / "store.db"), Store(tmp_path / "store.db")
+    with one._transaction():
+        two.check()
+        with pytest.raises(StoreError, match="database is locked"):
+            two.add_events([arrived("a", 3)])
+        with pytest.raises(StoreError, match="database is locked"):
+            two.check()
+    two.check()
+    assert two.counts()["events"] == 0
+    one.close()
+    two.close()
+
+
+def test_a_checkpoint_empties_the_log_and_loses_nothing_while_others_read_and_write(store, url):
+    path = Path(store.engine.url.database)
+    store.add_predictions([prediction(number) for number in range(100)])
+    before = path.stat().st_size if path.exists() else 0
+    with store._transaction() as connection, store._connection() as reader:
+        connection.exec_driver_sql("delete from predictions where prediction_id = 'p7'")
+        store.checkpoint()
+        assert reader.exec_driver_sql("select count(*) from predictions").scalar() == 100
+    store.checkpoint()
+    if url.startswith("sqlite"):
+        assert path.stat().st_size > before + 50_000
+    assert store.counts()["predictions"] == 99
 
 
 def test_a_writer_that_waits_too_long_says_so(tmp_path, monkeypatch):

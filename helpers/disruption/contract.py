@@ -241,15 +241,24 @@ def shows_local_hour(table: pd.DataFrame) -> pd.Series:
     return pd.concat([table[name] == part for name, part in parts.items()], axis="columns").all(axis="columns")
 
 
+def clock_change(times: pd.Series) -> pd.Series:
+    """By how many minutes New York's clock is put forward in the day after each moment: 60, -60, on most days 0."""
+    day = pd.Timedelta(days=1)
+    local, later = ((times + span).dt.tz_convert(NEW_YORK).dt.tz_localize(None) for span in (0 * day, day))
+    return (later - local - day) / pd.Timedelta(minutes=1)
+
+
 def delay_fits(actual: str, scheduled: str, delay: str) -> pa.Check:
     """The delay is the difference of two clock times, to whole days; nothing to compare where there is no delay.
 
-    On the nights of a clock change it refuses good rows, too: a delay in real minutes is an hour off the clocks then.
+    In the night of a clock change the difference may be off by the hour that the clock skips or repeats: some delays
+    count real minutes then, others the clock's.
     """
 
     def holds(flights: pd.DataFrame) -> pd.Series:
         between = clock_minutes(flights[actual]) - clock_minutes(flights[scheduled])
-        return flights[delay].isna() | ((between - flights[delay]) % 1440 == 0)
+        off = between - flights[delay]
+        return flights[delay].isna() | (off % 1440 == 0) | ((off - clock_change(flights.time_hour)) % 1440 == 0)
 
     return row_rule(f"{delay} is {actual} less {scheduled}", holds)
 

@@ -25,7 +25,7 @@ from typing import NamedTuple, Self
 
 import pandas as pd
 from filelock import FileLock, Timeout
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_json
 from rich.progress import Progress as Bar
 
@@ -159,8 +159,13 @@ class Place:
 
     @classmethod
     def read(cls, path: Path) -> Self | None:
-        """Read it; None when the replay never began."""
-        return TypeAdapter(cls).validate_json(path.read_bytes()) if path.exists() else None
+        """Read it; None when the replay never began. Raises ReplayError for a file that holds no place."""
+        if not path.exists():
+            return None
+        try:
+            return TypeAdapter(cls).validate_json(path.read_bytes())
+        except ValidationError:
+            raise ReplayError(f"{path} does not say where the replay is: begin again with --fresh") from None
 
 
 class Year(NamedTuple):
