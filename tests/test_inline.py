@@ -99,6 +99,13 @@ def test_lesson_23_refuses_the_rows_that_the_contract_refuses(name, rule):
     assert set(flights.index[~keeps]) == set(expected) and len(expected) >= 39
 
 
+def test_the_contract_acquits_the_two_flights_of_a_clock_change_that_lesson_23_finds_refused():
+    flights = with_true_utc(load_tables(2023)).flights
+    nights = flights[(flights.month * 100 + flights.day).isin([311, 1104])]
+    keeps = lesson_23()["delay_fits"](nights)
+    assert (~keeps).sum() == 2 and validate(nights, "flights").refused.empty
+
+
 def test_lesson_26_counts_the_operations_that_the_service_counts_in_bulk_and_online():
     lesson = taught("26_build_features", "Log", "mean", "Board", "operations", "in_bulk", "replay", "minute")
     tables = load_tables()
