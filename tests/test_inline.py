@@ -5,6 +5,7 @@ import ast
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import expit
 
 from helpers.course import ROOT, notebooks
 from helpers.course.manifest import load_curriculum
@@ -13,6 +14,7 @@ from helpers.disruption.contract import validate, with_local_hours, with_true_ut
 from helpers.disruption.features import CATEGORIES, OBSERVATION_AGE_LIMIT, build_features, disrupted, last_observation
 from helpers.disruption.messages import HORIZON, OBSERVATION_DELAY
 from helpers.disruption.model import train
+from helpers.disruption.parts import Sample, split_by_time
 from helpers.disruption.stream import scheduled_arrival, scheduled_departure, time_zones
 from tests.answers import namespace
 
@@ -136,3 +138,20 @@ def test_lesson_25_prepares_features_as_the_logistic_model_does():
     np.testing.assert_allclose(
         model.predict_proba(table.loc[asked])[:, 1], course.predict_proba(features.loc[asked]), atol=1e-6
     )
+
+
+def test_lesson_41_builds_the_network_of_the_service():
+    train_part, choose, _ = split_by_time(load_tables())
+    learn, asked = (Sample(*(column[::40] for column in part)) for part in (train_part, choose))
+    course = train("network", learn.features, learn.target, epochs=1)
+    names = ("keras", "PLACES", "preparation", "raw_inputs", "network", "forecast")
+    lesson = taught("41_train_a_neural_network", *names, learn=learn)
+    prepare, sizes = (
+        lesson["preparation"](learn.features),
+        {name: learn.features[name].nunique() for name in CATEGORIES},
+    )
+    lesson["keras"].utils.set_random_seed(0)
+    net = lesson["network"](sizes, prepare.output["numbers"].shape[1])
+    net.set_weights(course.net.get_weights())
+    found = expit(lesson["forecast"](net, prepare(lesson["raw_inputs"](asked))))
+    np.testing.assert_allclose(found, course.predict_proba(asked.features), atol=1e-5)
