@@ -26,6 +26,7 @@ import psutil
 from bench_lines import Line, interleaved, seconds
 from bench_memory import PeakMemory
 from pydantic_core import from_json, to_json
+from ready import wait_until_ready
 
 from helpers.data import load_tables
 from helpers.disruption.contract import mended
@@ -37,7 +38,6 @@ KEY = "a key for the benchmark"
 BATCH = 1_000
 CLIENTS = 8
 ROUNDS, SECONDS = 7, 3.0  # of eight clients at each server
-PATIENCE = 180  # seconds in which a server must be ready
 FASTER, QUICKER = 3.0, 3.0  # goals: times the peer's throughput, and its p99 over ours
 BATCH_GOAL = 20_000  # predictions a second of server time
 MEGABYTES = 600
@@ -67,7 +67,7 @@ class Server(NamedTuple):
             yield text
 
     def get(self, path: str) -> bytes:
-        """What stands at a path. Raises OSError or HTTPException while nobody answers, RuntimeError when not ready."""
+        """What stands at a path. Raises RuntimeError at a refusal."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
         connection.request("GET", path)
         answer = connection.getresponse()
@@ -93,23 +93,11 @@ def serving(folder: Path, ready: str, *command: str) -> Iterator[Server]:
         started = subprocess.Popen(line, env=environment, stdout=log, stderr=log)
     server = Server(port, psutil.Process(started.pid))
     try:
-        wait_until_ready(server, ready)
+        wait_until_ready(f"http://127.0.0.1:{port}{ready}", lambda: started.poll() is None, Path(log.name))
         yield server
     finally:
         end(server.process)
         started.wait()
-
-
-def wait_until_ready(server: Server, path: str) -> None:
-    """Return when the server answers. Raises RuntimeError when it has ended, or takes too long."""
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        with suppress(OSError, http.client.HTTPException, RuntimeError):
-            server.get(path)
-            return
-        if server.process.status() == psutil.STATUS_ZOMBIE or time.monotonic() > deadline:
-            raise RuntimeError("a server did not start")
-        time.sleep(0.2)
 
 
 def end(process: psutil.Process) -> None:

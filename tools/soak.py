@@ -33,6 +33,7 @@ from typing import Any, NamedTuple
 import httpx
 import pandas as pd
 from pydantic_core import to_json
+from ready import wait_until_ready
 
 from helpers.course.lab import free_port
 from helpers.data import Tables, load_tables
@@ -55,7 +56,7 @@ LOG = "service.log"
 IMPORTED = ["helpers.disruption.server", "mlflow", "sklearn.ensemble", "skops.io", "uvicorn"]
 IN_BATCH = 3  # one flight in so many comes in the hour's batch
 AGAIN = 25  # one request in so many is sent a second time, though it was answered
-PATIENCE = 180  # seconds in which the service must be ready, and a client must have its answer
+PATIENCE = 180  # seconds in which a client must have its answer
 PAUSE = 0.2  # seconds before a client asks again
 
 
@@ -216,14 +217,7 @@ class Victim:
         """Start it and wait until it is ready. Raises RuntimeError when it does not get so."""
         self.process = self.make(daemon=True)
         self.process.start()
-        end = time.monotonic() + PATIENCE
-        while time.monotonic() < end and self.process.is_alive():
-            with suppress(httpx.TransportError):
-                if httpx.get(f"{self.address}/readyz").status_code == 200:
-                    return
-            time.sleep(PAUSE)
-        state = "did not get ready in time" if self.process.is_alive() else "ended by itself"
-        raise RuntimeError(f"the service {state} after its start; the end of its log: {self.log.read_text()[-2000:]}")
+        wait_until_ready(f"{self.address}/readyz", self.process.is_alive, self.log)
 
     def kill(self) -> None:
         """End it without a warning. Raises RuntimeError when it had ended by itself."""

@@ -68,10 +68,15 @@ def whole_minute(moment: datetime) -> datetime:
     return moment
 
 
+def departure_in(flight_id: str) -> datetime:
+    """The scheduled departure with which the key of a flight ends. Raises ValueError when it ends with none."""
+    return in_utc(datetime.fromisoformat(flight_id.rpartition("-")[2]))
+
+
 def holds_moment(flight_id: str) -> str:
     """The key itself. Raises ValueError when it ends with a moment that no clock shows, such as 30 February."""
     try:
-        in_utc(datetime.fromisoformat(flight_id.rpartition("-")[2]))
+        departure_in(flight_id)
     except ValueError:
         raise ValueError("the key must end with the scheduled departure in UTC, such as 20130701T1830Z") from None
     return flight_id
