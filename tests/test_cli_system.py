@@ -15,7 +15,8 @@ import pytest
 
 from helpers.cli import main
 from helpers.course import ROOT
-from tests.serving import eventually
+from helpers.disruption.store import SCHEMA, Store
+from tests.serving import MemoryRegistry, bundle, eventually, july
 
 pytestmark = pytest.mark.timeout(600)  # four processes, one after the other, on a machine that may be busy
 
@@ -148,6 +149,30 @@ def test_a_wrong_argument_gets_one_line(arguments, says, tmp_path, monkeypatch, 
     shown = capsys.readouterr()
     assert (end.value.code, shown.out.strip()) == (2, "")
     assert shown.err.count("\n") == 1 and shown.err.startswith("mle: ") and says in shown.err
+
+
+class OneVersion(MemoryRegistry):
+    """A registry with a champion and no history."""
+
+    def champions(self) -> list[str]:
+        return ["1"]
+
+
+@pytest.mark.parametrize("command", ["serve", "monitor", "replay"])
+def test_a_store_of_an_older_course_gets_one_line(command, tmp_path, monkeypatch, capsys):
+    store = Store(tmp_path / "store.db")
+    with store._transaction() as connection:
+        connection.execute(SCHEMA.update().values(version=1))
+    store.close()
+    monkeypatch.setenv("MLE_HOME", str(tmp_path))
+    monkeypatch.setattr("helpers.data.load_tables", lambda year: july())
+    monkeypatch.setattr("helpers.disruption.server.Registry", lambda folder: OneVersion(bundle()))
+    monkeypatch.setattr(sys, "argv", ["mle", command, *(["--home", str(tmp_path)] if command == "replay" else [])])
+    with pytest.raises(SystemExit) as end:
+        main()
+    *_, line = capsys.readouterr().err.strip().splitlines()
+    assert end.value.code == 2
+    assert line.startswith("mle: the store ") and "schema version 1" in line and "move it away, or choose" in line
 
 
 def answers(address: str) -> bool:

@@ -442,6 +442,8 @@ def play(
         say(f"Playing {settings.in_words()} in {home.folder}")
         if bulk or fresh:
             forget(home.folder)
+        if not bulk:
+            home.store.check()  # before the work of a minute
         year = year_of(tables)
         replay = Replay(settings, year, home.registry, home.folder, say)
         if bulk:
