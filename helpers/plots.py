@@ -164,3 +164,30 @@ def tree(ax: Axes, root: dict, words: Callable[[dict], str]) -> None:
     place(root, 0)
     ax.margins(0.08, 0.15)
     ax.axis("off")
+
+
+def heat(ax: Axes, table: pd.DataFrame, unit: str) -> None:
+    """Draw a table as coloured cells with their values in them, its index upwards and its columns to the right."""
+    picture = ax.pcolormesh(table, cmap="cividis", edgecolor="white")
+    for (row, column), value in np.ndenumerate(table.to_numpy()):
+        shade = "black" if picture.norm(value) > 0.5 else "white"
+        ax.text(column + 0.5, row + 0.5, f"{value:.1f}", ha="center", va="center", color=shade)
+    ax.set_xticks(np.arange(table.shape[1]) + 0.5, table.columns)
+    ax.set_yticks(np.arange(table.shape[0]) + 0.5, table.index)
+    ax.grid(visible=False)
+    ax.figure.colorbar(picture, ax=ax, label=unit)
+
+
+def bands(ax: Axes, runs: dict[str, np.ndarray], colours: list[str], first: int = 1) -> None:
+    """Draw the mean of some arrays (runs x steps) from step `first` on, and the band that holds 80 % of the runs."""
+    for (name, values), colour in zip(runs.items(), colours, strict=True):
+        steps, shown = range(first, values.shape[1] + 1), values[:, first - 1 :]
+        ax.plot(steps, shown.mean(axis=0), color=colour, label=name)
+        ax.fill_between(steps, *np.quantile(shown, [0.1, 0.9], axis=0), color=colour, alpha=0.2, linewidth=0)
+    ax.legend()
+
+
+def best_so_far(ax: Axes, scores: pd.Series) -> None:
+    """Draw each score as a dot and the highest up to each as a stair."""
+    ax.plot(scores, "o", color=GREY)
+    ax.step(scores.index, scores.cummax(), where="post", color=BLUE)
