@@ -180,6 +180,9 @@ def test_the_last_home_is_the_one_in_which_something_was_stored_last(tmp_path):
 
 def test_the_tables_fit_into_a_terminal_of_80_columns(quiet):
     console = Console(width=80, record=True, file=io.StringIO())
+    warned = quiet.table[(quiet.table.statistic == "flagged_share") & (quiet.table.days == 7)].value
+    (shares,) = (column for column in windows_table(quiet, "week").columns if column.header == "share\nwarned")
+    assert [cell.strip(" *") for cell in shares.cells] == [f"{share:.0%}" for share in warned]
     for table in (windows_table(quiet, "day"), windows_table(quiet, "week"), alarms_table(quiet)):
         console.print(table)
     text = console.export_text()

@@ -17,6 +17,7 @@ MEASURES = (("brier", 4), ("auc", 3), ("cost", 0))  # of the table of months, an
 STATISTICS = {  # columns of the table of windows: a row of the judgement and its format
     "requests\na day": (("service", "requests", "volume"), ",.0f"),
     "mean\nforecast": (("prediction", "probability", "mean"), ".3f"),
+    "share\nwarned": (("prediction", "probability", "flagged_share"), ".0%"),
     "ROC\nAUC": (("outcome", "all", "auc"), ".3f"),
     "Brier\nscore": (("outcome", "all", "brier"), ".4f"),
     "euros per\n1,000": (("outcome", "all", "cost_per_1000"), ",.0f"),
