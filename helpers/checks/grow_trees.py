@@ -17,8 +17,9 @@ from helpers.checks.core import check, one_number_a_row, type_name
 @check("32.1")
 def check_split_with_gaps(split_with_gaps, rng: Generator) -> None:
     """Split columns whose gaps are late, punctual, or like the others; with ties, unsorted, and without any gap."""
-    for gap_rate in (0.95, 0.03, 0.95, 0.03, 0.4, None):
-        x, late = _gappy_column(rng, gap_rate)
+    columns = [_gappy_column(rng, gap_rate) for gap_rate in (0.95, 0.03, 0.95, 0.03, 0.4)]
+    columns += [_whole_column(rng, left, right) for left, right in ((25, 11), (9, 22), (14, 14))]
+    for x, late in columns:
         _assert_split(split_with_gaps(x.copy(), late.copy()), x, late)
 
 
@@ -66,17 +67,22 @@ def _gini_total(late: list[float]) -> float:
     return len(late) * 2 * share * (1 - share)
 
 
-def _gappy_column(rng: Generator, gap_rate: float | None) -> tuple[np.ndarray, np.ndarray]:
+def _gappy_column(rng: Generator, gap_rate: float) -> tuple[np.ndarray, np.ndarray]:
     """A column with ties and a step in the share of late flights, and gaps that are late at ``gap_rate``."""
     rows = int(rng.integers(60, 90))
     x = rng.integers(0, 12, rows).astype(float)
     step = rng.uniform(3, 8)
     late = rng.random(rows) < np.where(x > step, 0.75, 0.2)
-    if gap_rate is not None:
-        gap = rng.random(rows) < 0.25
-        late[gap] = rng.random(gap.sum()) < gap_rate
-        x[gap] = np.nan
+    gap = rng.random(rows) < 0.25
+    late[gap] = rng.random(gap.sum()) < gap_rate
+    x[gap] = np.nan
     return x, late.astype(float)
+
+
+def _whole_column(rng: Generator, left: int, right: int) -> tuple[np.ndarray, np.ndarray]:
+    """A column without gaps or ties, whose ``left`` lowest flights are punctual and whose others are late."""
+    order = rng.permutation(left + right)
+    return np.sort(rng.normal(size=left + right))[order], (order >= left).astype(float)
 
 
 # 32.2: boosting that stops by a later month
@@ -158,15 +164,15 @@ def _slow_stump(X: np.ndarray, y: np.ndarray, odds: np.ndarray) -> tuple[int, fl
 
 
 def _months(rng: Generator, noise: float, reversed_later: bool) -> tuple[np.ndarray, ...]:
-    """Columns of few values, so that no two of them part the flights in the same way."""
+    """Columns of few values, so that no two of them part the flights in the same way; the later ones hit thresholds."""
 
-    def month(rows: int) -> tuple[np.ndarray, np.ndarray]:
-        X = rng.integers(0, 8, (rows, 3)).astype(float)
-        y = (X[:, 0] + X[:, 1] > 7) != (rng.random(rows) < noise)
+    def month(rows: int, step: int) -> tuple[np.ndarray, np.ndarray]:
+        X = rng.integers(0, 16 // step, (rows, 3)) * float(step)
+        y = (X[:, 0] + X[:, 1] > 14) != (rng.random(rows) < noise)
         return X, y.astype(float)
 
-    X, y = month(80)
-    X_later, y_later = month(50)
+    X, y = month(80, 2)
+    X_later, y_later = month(50, 1)
     return X, y, X_later, 1 - y_later if reversed_later else y_later
 
 
@@ -465,7 +471,7 @@ def _slow_rule(part: pd.DataFrame) -> dict[str, float]:
 
 
 def _leaves(rng: Generator) -> pd.DataFrame:
-    """Flights of leaves that differ in their days: many, few, one alone, and one great day among small ones."""
+    """Flights of leaves that differ in their days: many, few, one alone, one great day, and 8 and 12 equal ones."""
     calendar = pd.date_range("2013-01-01", periods=120)
 
     def leaf(name: int, days: int, flights: tuple[int, int], rate: float, first: int = 0) -> pd.DataFrame:
@@ -483,6 +489,9 @@ def _leaves(rng: Generator) -> pd.DataFrame:
         leaf(12, 25, (1, 3), 0.8, first=200),
         *(leaf(name, 30, (2, 6), rate) for name, rate in ((13, 0.2), (14, 0.24), (15, 0.28), (16, 0.31))),
         leaf(20, 15, (3, 5), 0.6),
+        leaf(21, 2, (5, 9), 0.5),
+        leaf(22, 8, (4, 5), 0.9),
+        leaf(23, 12, (4, 5), 0.9),
     ]
     flights = pd.concat(parts, ignore_index=True)
     return flights.loc[rng.permutation(len(flights))]
