@@ -5,7 +5,7 @@ import ast
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.special import expit
+from scipy.special import expit, logit
 
 from helpers.course import ROOT, notebooks
 from helpers.course.manifest import load_curriculum
@@ -13,7 +13,7 @@ from helpers.data import load_airports, load_flights, load_tables, load_weather
 from helpers.disruption.contract import validate, with_local_hours, with_true_utc
 from helpers.disruption.features import CATEGORIES, OBSERVATION_AGE_LIMIT, build_features, disrupted, last_observation
 from helpers.disruption.messages import HORIZON, OBSERVATION_DELAY
-from helpers.disruption.model import train
+from helpers.disruption.model import contributions, train
 from helpers.disruption.parts import Sample, split_by_time
 from helpers.disruption.stream import scheduled_arrival, scheduled_departure, time_zones
 from tests.answers import namespace
@@ -155,3 +155,36 @@ def test_lesson_41_builds_the_network_of_the_service():
     net.set_weights(course.net.get_weights())
     found = expit(lesson["forecast"](net, prepare(lesson["raw_inputs"](asked))))
     np.testing.assert_allclose(found, course.predict_proba(asked.features), atol=1e-5)
+
+
+def test_lesson_31_prepares_features_as_the_logistic_model_does():
+    learn, asked = (Sample(*(column[::40] for column in part)) for part in split_by_time(load_tables())[:2])
+    lesson = taught("31_fit_linear_models", "prepare", PLACES=list(CATEGORIES))
+    numbers = [name for name in learn.features if name not in CATEGORIES]
+    matrix = lesson["prepare"](numbers).fit(learn.features)
+    model = lesson["LogisticRegression"](C=0.01, max_iter=1000)
+    found = model.fit(matrix.transform(learn.features), learn.target).predict_proba(matrix.transform(asked.features))
+    course = train("logistic", learn.features, learn.target).predict_proba(asked.features)
+    np.testing.assert_allclose(found[:, 1], course, atol=1e-6)
+
+
+class Linear:
+    """A model of one number and one name, that answers as exercise 31.5 does."""
+
+    columns = ("waiting", "carrier")
+
+    def __init__(self, explain) -> None:
+        self.explain = explain
+
+    def predict_rows(self, rows):
+        weights = {"waiting": 0.1, "carrier": {"EV": 0.8}}
+        return [self.explain(-1.0, weights, row, {"waiting": 5.0, "carrier": "UA"})["forecast"] for row in rows]
+
+
+def test_the_reasons_of_exercise_31_5_are_the_services_contributions():
+    explain = namespace(load_curriculum(ROOT).lesson("31_fit_linear_models"))["explain"]
+    row, usual = {"waiting": 15.0, "carrier": "EV"}, {"waiting": 5.0, "carrier": "UA"}
+    moved = contributions(Linear(explain), row, usual)
+    told = explain(-1.0, {"waiting": 0.1, "carrier": {"EV": 0.8}}, row, usual)
+    without = {name: expit(logit(told["forecast"]) - reason) for name, reason in told["reasons"].items()}
+    assert moved == pytest.approx({name: told["forecast"] - chance for name, chance in without.items()})

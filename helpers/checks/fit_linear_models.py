@@ -186,7 +186,7 @@ def check_hinges(hinges, rng: Generator) -> None:
         inside = rng.uniform(knots[0], knots[-1], 25)
         values = rng.permutation([*inside, *knots, knots[0] - 30, knots[-1] + 500, np.nan, np.nan])
         given = values.copy()
-        matrix = np.asarray(hinges(values, list(knots)), float)
+        matrix = np.asarray(hinges(values if count == 3 else list(values), list(knots)), float)
         assert np.array_equal(values, given, equal_nan=True), "The values that were passed in have changed."
         assert matrix.shape == (len(values), count), (
             f"{len(values)} values and {count} knots gave the shape {matrix.shape}: a row for each value, and the "
@@ -292,22 +292,26 @@ def _flight(rng: Generator, gap: bool) -> tuple[float, dict[str, Any], dict[str,
 def check_choose_strength(choose_strength, rng: Generator) -> None:
     """Choose where all days are hard or easy for all strengths, and where the strengths differ by their own noise."""
     for hard, noise in 2 * ((0.15, 0.0008), (0.003, 0.006), (0.05, 0.003), (0.02, 0.0015)):
-        losses, flights = _losses(rng, hard, noise)
-        right = _slow_choice(losses, flights)
-        answer = choose_strength(losses.copy(), flights.copy())
-        best, one_se, paired = _fields(answer, ("best", "one_se", "paired"))
-        assert best == right["best"], (
-            f"The best C is {best:g} and should be {right['best']:g}: the smallest sum of losses over all flights. "
-            "Days with more flights count for more."
-        )
-        assert one_se == right["one_se"], (
-            f"one_se is {one_se:g} and should be {right['one_se']:g}: the smallest C within one standard error of the "
-            "best mean loss, where the error is that of the best one's loss, as the formula has it."
-        )
-        assert paired == right["paired"], (
-            f"paired is {paired:g} and should be {right['paired']:g}: subtract the best one's loss day by day, and "
-            "compare the mean of that with its own standard error."
-        )
+        _assert_choice(choose_strength, *_losses(rng, hard, noise))
+    _assert_choice(choose_strength, *_few_days(rng))
+
+
+def _assert_choice(choose_strength: Any, losses: pd.DataFrame, flights: pd.Series) -> None:
+    right = _slow_choice(losses, flights)
+    answer = choose_strength(losses.copy(), flights.copy())
+    best, one_se, paired = _fields(answer, ("best", "one_se", "paired"))
+    assert best == right["best"], (
+        f"The best C is {best:g} and should be {right['best']:g}: the smallest sum of losses over all flights. "
+        "Days with more flights count for more."
+    )
+    assert one_se == right["one_se"], (
+        f"one_se is {one_se:g} and should be {right['one_se']:g}: the smallest C within one standard error of the "
+        "best mean loss, where the error is that of the best one's loss, as the formula has it."
+    )
+    assert paired == right["paired"], (
+        f"paired is {paired:g} and should be {right['paired']:g}: subtract the best one's loss day by day, and "
+        "compare the mean of that with its own standard error."
+    )
 
 
 def _slow_choice(losses: pd.DataFrame, flights: pd.Series) -> dict[str, float]:
@@ -345,6 +349,13 @@ def _losses(rng: Generator, hard: float, noise: float) -> tuple[pd.DataFrame, pd
     each[:, -1] += np.where(flights < 400, -0.004, 0.001)
     losses = pd.DataFrame(each * flights.to_numpy()[:, None], index, strengths)
     return losses[list(rng.permutation(strengths))], flights
+
+
+def _few_days(rng: Generator) -> tuple[pd.DataFrame, pd.Series]:
+    """Four days and many strengths that lose a little each: the factor D / (D - 1) decides."""
+    flights = pd.Series(rng.integers(200, 400, 4), pd.date_range("2013-07-01", periods=4))
+    each = rng.uniform(0.4, 0.6, 4)[:, None] + np.linspace(0.1, 0, 50)
+    return pd.DataFrame(each * flights.to_numpy()[:, None], flights.index, np.geomspace(1e-4, 10, 50)), flights
 
 
 # What several checks share

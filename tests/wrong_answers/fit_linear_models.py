@@ -361,7 +361,7 @@ def mean_and_error(sums, flights):
 def smallest(losses, flights, best, error=1.0):
     """Return the smallest C by the paired rule."""
     behind = {C: mean_and_error(losses[C] - losses[best], flights) for C in losses}
-    return min(C for C, (mean, own) in behind.items() if mean <= error * own or C == best)
+    return min(C for C, (mean, own) in behind.items() if mean <= error * own)
 
 
 def chosen(losses, flights, **other):
