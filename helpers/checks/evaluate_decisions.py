@@ -168,7 +168,8 @@ def check_repaired_bills(repaired_bills, rng: Generator) -> None:
     signal = _bills(repaired_bills, X, late, day, 3.0).mean()
     assert signal < 465, (
         f"Columns that tell a lot leave the bill at {signal:.0f}, and warning nobody costs "
-        "750: the numbers need standardising, the regression must reach the forecast, and the threshold comes from the training rows."
+        "750: the numbers need standardising, the regression must reach the forecast, and the threshold comes from "
+        "the training rows."
     )
     dear, everybody = _bills(repaired_bills, X, late, day, 60.0).mean(), 1000 * (1 - late.mean())
     assert dear < 1.15 * everybody, (
