@@ -1,14 +1,19 @@
 """Building: the same bytes twice, the exercise from the solution, and old files kept when anything goes wrong."""
 
+import base64
+import io
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
 from filelock import FileLock
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from matplotlib.figure import Figure
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from PIL import Image
 
 from helpers.course import build, notebooks, progress
 from helpers.course.manifest import Curriculum, Lesson, load_curriculum
@@ -237,3 +242,18 @@ def test_an_interrupted_build_leaves_every_file_whole(root):
     after = contents(root)
     assert process.returncode != 0 and after.pop("24_toy.ipynbnotebooks") == slow
     assert after.items() <= before.items() and not list(root.glob("*/*.partial"))
+
+
+def test_a_figure_is_stored_in_few_bytes_once_and_looks_the_same():
+    def stored(figure: str) -> str:
+        cell = new_code_cell("draw()", outputs=[new_output("display_data", {"image/png": figure})])
+        return notebooks.normalise(new_notebook(cells=[cell])).cells[0].outputs[0].data["image/png"]
+
+    drawn, axes = io.BytesIO(), Figure().add_subplot()
+    axes.plot(range(9))
+    axes.figure.savefig(drawn, format="png")
+    once = stored(base64.b64encode(drawn.getvalue()).decode())
+    assert stored(once) == once and len(base64.b64decode(once)) < len(drawn.getvalue()) / 2
+    seen = Image.open(io.BytesIO(base64.b64decode(once))).convert("RGB")
+    apart = np.abs(np.asarray(seen, int) - np.asarray(Image.open(drawn).convert("RGB"), int))
+    assert apart.max() < 32 and apart.mean() < 1
