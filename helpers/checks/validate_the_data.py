@@ -327,11 +327,13 @@ def _assert_admits(admit: Callable, table: pd.DataFrame, most: float) -> None:
         "stands for two rows."
     )
     places = [place for place, reason in enumerate(reasons) if not reason]
+    aside = [place for place, reason in enumerate(reasons) if reason]
+    _assert_labels_kept("good", good, before.iloc[places])
+    _assert_labels_kept("refused", refused[before.columns], before.iloc[aside])
     assert _same(good, before.iloc[places]), (
         f"good has {len(good)} rows and should have the {len(places)} that keep all row rules, in their order; a rule "
         "that only warns refuses nobody."
     )
-    aside = [place for place, reason in enumerate(reasons) if reason]
     assert _same(refused[before.columns], before.iloc[aside]), "refused does not hold the other rows in their order."
     for told, place in zip(refused["rules"], aside, strict=True):
         assert told == reasons[place], (
@@ -344,6 +346,11 @@ def _assert_admits(admit: Callable, table: pd.DataFrame, most: float) -> None:
         f"warned is {answer['warned']} and should be {expected}: rows of the whole table, the refused ones as well, "
         "and no rule that nobody breaks."
     )
+
+
+def _assert_labels_kept(name: str, part: pd.DataFrame, expected: pd.DataFrame) -> None:
+    relabelled = part.to_dict("list") == expected.to_dict("list") and part.index.tolist() != expected.index.tolist()
+    assert not relabelled, f"{name} holds the right rows, and their labels have changed: keep those of the table."
 
 
 def _same(left: pd.DataFrame, right: pd.DataFrame) -> bool:

@@ -282,6 +282,20 @@ def drops_by_label(table, rules, most):
     return parts | {"good": table.drop(index=parts["refused"].index)}
 
 
+@wrong("23.4", says="good holds the right rows, and their labels have changed")
+def numbers_the_good_anew(table, rules, most):
+    """Resets the index of the good rows."""
+    parts = gate(table, rules, most)
+    return parts | {"good": parts["good"].reset_index(drop=True)}
+
+
+@wrong("23.4", says="refused holds the right rows, and their labels have changed")
+def numbers_the_refused_anew(table, rules, most):
+    """Resets the index of the refused rows."""
+    parts = gate(table, rules, most)
+    return parts | {"refused": parts["refused"].reset_index(drop=True)}
+
+
 @wrong("23.4", says="and no rule that nobody breaks")
 def warns_of_nothing(table, rules, most):
     """Reports rules that nobody breaks."""
