@@ -295,6 +295,17 @@ def never_looks_later(curve):
     return "richer model" if last.training - last.held_out < 0.035 and gained < 0.01 else "more days"
 
 
+@wrong("33.5", says="still rises with each doubling")
+def never_looks_at_the_slope(curve):
+    """Takes a gap that has closed for a model that is too simple, though the scores still rise."""
+    last = curve.iloc[-1]
+    if last.held_out - last.later > 0.045:
+        return "check the columns"
+    if last.training > 0.95:
+        return "simpler model"
+    return "richer model" if last.training - last.held_out < 0.035 else "more days"
+
+
 @wrong("33.5", says="ends at")
 def by_the_level(curve):
     """Takes an AUC of .70 for poor, whatever the problem."""
