@@ -214,6 +214,9 @@ def _shuffled(messages: list[tuple], rng: Generator) -> list[tuple]:
 # What becomes known of a flight and when: the column that holds the minute, and what it is the future of.
 FATES = {"left": "departures", "cancelled": "cancellations", "arrived": "arrivals"}
 COLUMNS = ("waiting", "arrival_delay", "wind")
+# The minutes after its hour in which an observation comes in, and a T between the two of some hour.
+KNOWN_AFTER = (51.0, 56.0)
+BETWEEN = 655.0
 
 
 @check("26.4")
@@ -260,10 +263,10 @@ def _without_the_future(flights: pd.DataFrame, weather: pd.DataFrame, moment: fl
 
 
 def _telling_moments(flights: pd.DataFrame, rng: Generator) -> list[float]:
-    """Decisions at which something is overdue that will happen, two for each source, and the first one."""
+    """Decisions at which something is overdue that will happen, two for each source, the first one, and BETWEEN."""
     column = {name: flights[name].to_numpy() for name in flights}
     moment = column["at"][:, None]
-    chosen = [moment.min()]
+    chosen = [moment.min(), BETWEEN]
     for name, meant, place in (
         ("left", "due", "origin"),
         ("cancelled", "due", "origin"),
@@ -313,12 +316,13 @@ def _world(rng: Generator) -> tuple[pd.DataFrame, pd.DataFrame]:
     """A day of flights and weather at two origins; many things happen exactly at somebody's T."""
     count = 120
     due = rng.integers(70, 230, count) * 5.0
+    due[:2] = BETWEEN + 120
     planned = due + rng.integers(12, 60, count) * 5.0
     delay = np.where(rng.random(count) < 0.5, rng.integers(-2, 3, count) * 5.0, rng.integers(0, 60, count) * 5.0)
     cancelled = rng.random(count) < 0.15
     flights = pd.DataFrame(
         {
-            "origin": rng.choice(["EWR", "JFK"], count),
+            "origin": np.append(["EWR", "JFK"], rng.choice(["EWR", "JFK"], count - 2)),
             "dest": rng.choice(["BOS", "ORD", "LAX"], count),
             "due": due,
             "at": due - 120,
@@ -337,7 +341,9 @@ def _world(rng: Generator) -> tuple[pd.DataFrame, pd.DataFrame]:
     flights.loc[(flights.arrived[rivals] - (last["at"] - 360)).abs().idxmin(), "arrived"] = last["at"] - 360
     hours = np.arange(5, 21) * 60.0
     weather = pd.DataFrame({"origin": np.repeat(["EWR", "JFK"], len(hours)), "hour": np.tile(hours, 2)})
-    weather = weather.assign(known=weather.hour + 51 + 4 * (rng.random(len(weather)) < 0.5))
+    weather = weather.assign(known=weather.hour + rng.choice(KNOWN_AFTER, len(weather)))
+    # Of the hour before BETWEEN one origin's observation has come in by then, the other's has not.
+    weather.loc[weather.hour == BETWEEN // 60 * 60, "known"] = BETWEEN // 60 * 60 + rng.permutation(KNOWN_AFTER)
     weather = weather.assign(wind=rng.permutation(len(weather)) + 1.0)
     return flights, weather.sample(frac=1, random_state=rng)
 

@@ -275,6 +275,18 @@ def weather_of_the_hour_begun(flights, weather):
     return board(flights, weather, known="hour")
 
 
+@wrong("26.4", says="wind changes when observations after T are taken away")
+def weather_51_minutes_later(flights, weather):
+    """Takes every observation for known 51 minutes after its hour, the late ones too."""
+    return board(flights, weather.assign(known=weather.hour + 51))
+
+
+@wrong("26.4", says="wind knows nothing early, but")
+def weather_56_minutes_later(flights, weather):
+    """Takes every observation for known 56 minutes after its hour, as if all were late."""
+    return board(flights, weather.assign(known=weather.hour + 56))
+
+
 @wrong("26.4", says="departures that nobody knows at T yet")
 def one_leak_of_its_own(flights, weather):
     """Adds a column of its own, the mean delay of the flights due before T, by the timetable."""
