@@ -13,9 +13,10 @@ from helpers.data import load_airports, load_flights, load_tables, load_weather
 from helpers.disruption.contract import validate, with_local_hours, with_true_utc
 from helpers.disruption.features import CATEGORIES, OBSERVATION_AGE_LIMIT, build_features, disrupted, last_observation
 from helpers.disruption.messages import HORIZON, OBSERVATION_DELAY
-from helpers.disruption.model import contributions, train
+from helpers.disruption.model import calibrate, contributions, train
 from helpers.disruption.parts import Sample, split_by_time
 from helpers.disruption.stream import scheduled_arrival, scheduled_departure, time_zones
+from helpers.metrics import Ranking, expected_calibration_error
 from tests.answers import namespace
 
 
@@ -188,3 +189,37 @@ def test_the_reasons_of_exercise_31_5_are_the_services_contributions():
     told = explain(-1.0, {"waiting": 0.1, "carrier": {"EV": 0.8}}, row, usual)
     without = {name: expit(logit(told["forecast"]) - reason) for name, reason in told["reasons"].items()}
     assert moved == pytest.approx({name: told["forecast"] - chance for name, chance in without.items()})
+
+
+class Saying:
+    """A model whose one feature is its forecast."""
+
+    def predict_proba(self, features):
+        return features.said.to_numpy()
+
+
+def forecasts_in_thousandths(highest: int) -> tuple[pd.Series, pd.Series]:
+    """Outcomes, and forecasts from .001 to `highest` thousandths that are not calibrated."""
+    rng = np.random.default_rng(33)
+    said = pd.Series(rng.integers(1, highest + 1, 3_000) / 1000)
+    return pd.Series(rng.random(3_000) < said**2 + 0.1), said
+
+
+@pytest.mark.parametrize("highest", [950, 8], ids=["few ties", "nearly all tie"])
+def test_lesson_33_measures_what_the_course_measures(highest):
+    late, said = forecasts_in_thousandths(highest)
+    lesson = taught("33_evaluate_decisions", "sweep", "roc_auc", "average_precision", "reliability", "honesty")
+    ranking = Ranking(late, said)
+    for weight in (np.ones(len(late)), np.random.default_rng(0).integers(0, 3, len(late)).astype(float)):
+        box = lesson["sweep"](late, said, weight)
+        assert lesson["roc_auc"](box) == pytest.approx(ranking.roc_auc(weight))
+        assert lesson["average_precision"](box) == pytest.approx(ranking.average_precision(weight))
+    assert lesson["honesty"](late, said)[0] == pytest.approx(expected_calibration_error(late, said))
+
+
+def test_lesson_33_calibrates_as_the_service_does():
+    late, said = forecasts_in_thousandths(950)
+    line = taught("33_evaluate_decisions", "platt")["platt"](said.to_numpy(), late)
+    course = calibrate(Saying(), said.to_frame("said"), late, "sigmoid").curve
+    np.testing.assert_allclose([line.coef_[0, 0], line.intercept_[0]], [course.coef_[0, 0], course.intercept_[0]])
+    assert abs(line.intercept_[0]) > 0.3  # there was something to mend
