@@ -215,6 +215,17 @@ def unscaled(X, late, day, false_alarm, miss):
     return bills
 
 
+@wrong("33.3", says="has not learnt from")
+def threshold_on_learnt_rows(X, late, day, false_alarm, miss):
+    """Chooses the threshold where the model has seen the answers, and its forecasts are bolder."""
+    model, bills = make_pipeline(StandardScaler(), LogisticRegression()), []
+    for train, test in GroupKFold(5).split(X, late, day):
+        learnt = model.fit(X.iloc[train], late.iloc[train]).predict_proba(X.iloc[train])[:, 1]
+        chosen = choose_threshold(late.iloc[train], learnt, false_alarm, miss)
+        bills.append(billed(model, X, late, train, test, chosen, false_alarm, miss))
+    return bills
+
+
 @wrong("33.3", says="must follow the prices")
 def threshold_of_one_half(X, late, day, false_alarm, miss):
     """Decides at one half, whatever it costs."""
