@@ -205,6 +205,15 @@ def only_the_folds(X, late, day, false_alarm, miss):
     return bills
 
 
+@wrong("33.3", says="have seen flights that are billed")
+def one_threshold_for_all(X, late, day, false_alarm, miss):
+    """Chooses one threshold on forecasts for unseen rows, the billed ones among them."""
+    model, rows = make_pipeline(StandardScaler(), LogisticRegression()), np.arange(len(X))
+    chosen = choose_threshold(late, unseen(model, X, late, day, rows), false_alarm, miss)
+    folds = GroupKFold(5).split(X, late, day)
+    return [billed(model, X, late, train, test, chosen, false_alarm, miss) for train, test in folds]
+
+
 @wrong("33.3", says="standardising")
 def unscaled(X, late, day, false_alarm, miss):
     """Drops the scaler."""
