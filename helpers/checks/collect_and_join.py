@@ -251,7 +251,7 @@ def _local(moments: pd.Series) -> dict[str, pd.Series]:
 @check("21.4")
 def check_as_known(as_known, rng: Generator) -> None:
     """Compare with a search through all rows for each flight; some lie exactly on a limit."""
-    for horizon, delay, oldest in ((120, 51, 360), (60 * int(rng.integers(3, 9)), int(rng.integers(5, 50)), 180)):
+    for horizon, delay, oldest in ((120, 51, 360), (60 * int(rng.integers(3, 9)) + 35, int(rng.integers(5, 50)), 180)):
         spans = tuple(pd.Timedelta(minutes=span) for span in (horizon, delay, oldest))
         flights, weather = _flights_and_sky(rng, *spans)
         with tempfile.TemporaryDirectory() as folder:
@@ -502,14 +502,10 @@ def _assert_takes_corrections(collect: Callable, rng: Generator) -> None:
 
 
 def _pages(rng: Generator, sizes: list[int]) -> list[list[dict]]:
-    hours = iter(pd.date_range("2013-11-03", periods=sum(sizes), freq="h").strftime("%Y-%m-%dT%H:%M:%SZ"))
-    return [
-        [
-            {"origin": str(rng.choice(["EWR", "JFK"])), "time_hour": next(hours), "temp": float(rng.integers(90))}
-            for _ in range(size)
-        ]
-        for size in sizes
-    ]
+    """Return pages of rows; each hour comes for two airports, so that it is half of the key."""
+    hours = pd.date_range("2013-11-03", periods=sum(sizes), freq="h").strftime("%Y-%m-%dT%H:%M:%SZ")
+    keys = ({"origin": origin, "time_hour": hour} for hour in hours for origin in ("EWR", "JFK"))
+    return [[next(keys) | {"temp": float(rng.integers(90))} for _ in range(size)] for size in sizes]
 
 
 def _key(row: dict) -> tuple:

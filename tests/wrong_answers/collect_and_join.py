@@ -274,6 +274,12 @@ def the_same_hour(flights, weather, horizon, delay, oldest):
     return latest(flights, weather, 0, 0, 60)
 
 
+@wrong("21.4", says="that is the future")
+def whole_hours(flights, weather, horizon, delay, oldest):
+    """Takes the horizon in whole hours."""
+    return latest(flights, weather, horizon // 60 * 60, delay, oldest)
+
+
 @wrong("21.4", says="too old")
 def however_old(flights, weather, horizon, delay, oldest):
     """Sets no limit to the age."""
@@ -364,6 +370,12 @@ def once_each(rows, later=True):
     """Keep one row for each key."""
     rows = rows if later else rows[::-1]
     return list({(row["origin"], row["time_hour"]): row for row in rows}.values())
+
+
+@wrong("21.5", says="rows are missing")
+def one_airport_an_hour(get, sleep):
+    """Keeps one row an hour, as if there were one airport."""
+    return list({row["time_hour"]: row for row in collected(get, sleep)}.values())
 
 
 @wrong("21.5", says="rows are missing")
