@@ -1,6 +1,8 @@
 """The charts draw what they are given."""
 
 import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
 import pytest
 
 from helpers import plots
@@ -26,3 +28,29 @@ def test_a_tree_stands_over_the_middle_of_its_branches(ax):
         ("root", (0.75, 0)),
     ]
     assert len(ax.lines) == 4
+
+
+def test_a_table_becomes_cells_with_their_values_each_in_its_place(ax):
+    plots.heat(ax, pd.DataFrame([[1.0, 2.0], [3.0, 4.25]], index=["low", "high"], columns=[8, 16]), "skill, %")
+    assert {text.get_position(): text.get_text() for text in ax.texts} == {
+        (0.5, 0.5): "1.0",
+        (1.5, 0.5): "2.0",
+        (0.5, 1.5): "3.0",
+        (1.5, 1.5): "4.2",
+    }
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["low", "high"]
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["8", "16"]
+
+
+def test_a_band_holds_the_runs_from_the_first_step_shown(ax):
+    runs = np.arange(11)[:, None] + np.zeros((11, 4))
+    plots.bands(ax, {"random": runs}, [plots.BLUE], first=2)
+    assert ax.lines[0].get_xydata().tolist() == [[2, 5], [3, 5], [4, 5]]
+    heights = ax.collections[0].get_paths()[0].vertices[:, 1]
+    assert (heights.min(), heights.max()) == (1, 9)
+
+
+def test_the_stair_never_falls(ax):
+    plots.best_so_far(ax, pd.Series([2.0, 1.0, 3.0]))
+    dots, stair = (line.get_ydata().tolist() for line in ax.lines)
+    assert dots == [2, 1, 3] and stair == [2, 2, 3]
