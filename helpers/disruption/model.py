@@ -95,7 +95,11 @@ class Encoder:
         if name not in self.codes:
             return np.asarray(column, "float64")
         known = self.codes[name]
-        return [known.get(value, np.nan) for value in column]
+        if not isinstance(column, pd.Series):
+            return [known.get(value, np.nan) for value in column]
+        # Each value of a long column is looked up once; the last code, -1 of a missing value, is NaN.
+        places, values = pd.factorize(column)
+        return np.array([*(known.get(value, np.nan) for value in values), np.nan])[places]
 
 
 class Model(ABC):

@@ -204,7 +204,7 @@ def digest(features: pd.DataFrame, target: ArrayLike) -> str:
     for name, column in features.items():
         found.update(f"{name}:".encode())
         numeric = pd.api.types.is_numeric_dtype(column)
-        found.update(number_bytes(column) if numeric else "\0".join(column.astype("str")).encode())
+        found.update(number_bytes(column) if numeric else "\0".join(column.astype("str").to_numpy()).encode())
     found.update(np.asarray(target, bool).tobytes())
     return found.hexdigest()
 
