@@ -257,7 +257,7 @@ def test_a_lesson_cannot_be_changed(course):
         ({"title": "Rows | columns"}, "lesson 21_join, title: "),
         ({"question": "Many rows."}, "lesson 21_join, question: "),
         ({"minutes": 44}, "lesson 21_join, minutes: Input should be greater than or equal to 45, not 44"),
-        ({"minutes": 181}, "lesson 21_join, minutes: Input should be less than or equal to 180, not 181"),
+        ({"minutes": 241}, "lesson 21_join, minutes: Input should be less than or equal to 240, not 241"),
         ({"minutes": "60"}, "lesson 21_join, minutes: Input should be a valid integer, not '60'"),
         ({"minutes": None}, "lesson 21_join, minutes: Field required"),
         ({"needs": "11_frame"}, "lesson 21_join, needs: "),

@@ -49,7 +49,7 @@ class Lesson(_Frozen):
     stem: Annotated[str, Field(pattern=r"^[1-7][1-9]_[a-z0-9_]+$")]
     title: Text
     question: Question
-    minutes: Annotated[int, Field(strict=True, ge=45, le=180)]
+    minutes: Annotated[int, Field(strict=True, ge=45, le=240)]
     needs: tuple[str, ...]
     objectives: Annotated[tuple[Text, ...], Field(min_length=3, max_length=5)]
     skills: Annotated[tuple[Skill, ...], Field(min_length=1)]
