@@ -1,0 +1,122 @@
+"""A service in a process of its own, and loads that are offered to it: what lesson 53 measures with.
+
+A load test is *open* when requests come at the rate of the public, whether or not earlier ones were answered, and
+*closed* when some clients each ask again once they have heard. Only the first sees what a stall does to those who
+come meanwhile (Tene, "How NOT to measure latency", 2013). Every load here has a number of requests and so an end.
+"""
+
+import asyncio
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Coroutine, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from socket import create_server
+from time import perf_counter
+from typing import Any
+
+import httpx
+import numpy as np
+import pandas as pd
+import psutil
+
+MARK = "# service.py"  # how a cell begins that is a piece of the file
+START_SECONDS = 300
+
+
+def write_service(folder: Path, cells: Iterable[str], last: str) -> None:
+    """Write service.py: the cells that are pieces of it, and a last line.
+
+    A piece is known by its first line; one that comes again takes the place of the one before.
+    """
+    pieces = {cell.split("\n")[0]: cell for cell in cells if cell.startswith(MARK)}
+    (folder / "service.py").write_text("\n\n\n".join([*pieces.values(), last + "\n"]), "utf-8")
+
+
+@contextmanager
+def serving(folder: Path, **environment: str) -> Iterator[tuple[httpx.Client, psutil.Process]]:
+    """A client of ``service:app`` of a folder, in a process of its own on loopback, and that process.
+
+    The process ends with the block, and also when this process dies. Raises RuntimeError when it cannot start.
+    """
+    with create_server(("127.0.0.1", 0)) as door:
+        port = str(door.getsockname()[1])
+    command = [sys.executable, "-m", "helpers.disruption.loadtest", port]
+    said = {"env": os.environ | environment, "stdin": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60, trust_env=False)
+    log = folder / f"{port}.log"
+    with client, log.open("wb") as out, subprocess.Popen(command, cwd=folder, stdout=out, **said) as process:
+        try:
+            wait_until_it_answers(client, process, log)
+            yield client, psutil.Process(process.pid)
+        finally:
+            process.kill()
+
+
+def wait_until_it_answers(client: httpx.Client, process: subprocess.Popen, log: Path) -> None:
+    """Return when the service answers anything. Raises RuntimeError with its last words when it does not."""
+    deadline = time.monotonic() + START_SECONDS
+    while process.poll() is None and time.monotonic() < deadline:
+        with suppress(httpx.TransportError):
+            client.get("/")
+            return
+        time.sleep(0.05)
+    raise RuntimeError(log.read_text("utf-8", "replace")[-2000:])
+
+
+async def ask(client: httpx.AsyncClient, body: dict[str, Any], due: float) -> tuple[float, float, float]:
+    """When a request was due, sent and answered, in seconds."""
+    sent = perf_counter()
+    await client.post("/predict", json=body)
+    return due, sent, perf_counter()
+
+
+async def open_loop(client: httpx.AsyncClient, body: dict[str, Any], rate: float, number: int) -> pd.DataFrame:
+    """Ask at random moments, `rate` times a second, whether or not the answers come."""
+    tasks, due = [], perf_counter()
+    for gap in np.random.default_rng(0).exponential(1 / rate, number):
+        due += gap
+        await asyncio.sleep(max(due - perf_counter(), 0))
+        tasks.append(asyncio.create_task(ask(client, body, due)))
+    return pd.DataFrame(await asyncio.gather(*tasks), columns=["due", "sent", "answered"])
+
+
+async def closed_loop(client: httpx.AsyncClient, body: dict[str, Any], clients: int, number: int) -> pd.DataFrame:
+    """Clients that each ask again when they have heard."""
+
+    async def one() -> list[tuple[float, float, float]]:
+        return [await ask(client, body, perf_counter()) for _ in range(number // clients)]
+
+    told = await asyncio.gather(*(one() for _ in range(clients)))
+    return pd.DataFrame([row for rows in told for row in rows], columns=["due", "sent", "answered"])
+
+
+async def with_a_stall(process: psutil.Process, load: Coroutine, seconds: float = 1.0) -> pd.DataFrame:
+    """Run a load; soon after its start the process stands still for some seconds."""
+
+    async def stall() -> None:
+        await asyncio.sleep(0.3)
+        process.suspend()
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            process.resume()
+
+    found, _ = await asyncio.gather(load, stall())
+    return found
+
+
+def main(port: int) -> None:
+    """Serve ``service:app`` until killed, or until the process that started this one is gone."""
+    import uvicorn
+
+    # Its death closes the other end of the pipe.
+    threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()
+    uvicorn.run("service:app", host="127.0.0.1", port=port, access_log=False)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))
