@@ -87,20 +87,22 @@ def _whole_column(rng: Generator, left: int, right: int) -> tuple[np.ndarray, np
 
 # 32.2: boosting that stops by a later month
 
+ROUNDS = 12
+
 
 @check("32.2")
 def check_boost_until(boost_until, rng: Generator) -> None:
-    """Boost on data whose later part agrees, agrees for a while, or contradicts from the first round on."""
+    """Boost on data whose later part agrees, agrees for a while, contradicts at once, or brings nothing."""
     for noise, reversed_later in ((0.1, False), (0.45, False), (0.3, True)):
         for patience in (1, 3):
-            X, y, X_later, y_later = _months(rng, noise, reversed_later)
-            rate, rounds = float(rng.choice([0.3, 0.6])), 12
-            expected = _slow_boosting(X, y, X_later, y_later, rate, rounds, patience)
-            answer = boost_until(X.copy(), y.copy(), X_later.copy(), y_later.copy(), rate, rounds, patience)
-            _assert_boosting(answer, expected, patience)
+            rate = float(rng.choice([0.3, 0.6]))
+            _assert_boosting(boost_until, _clear_months(rng, noise, reversed_later, rate), rate, patience)
+    _assert_boosting(boost_until, _clear_months(rng, 0.1, False, 0.0), 0.0, 3)
 
 
-def _assert_boosting(answer: Any, expected: dict[str, Any], patience: int) -> None:
+def _assert_boosting(boost_until: Callable, months: tuple[np.ndarray, ...], rate: float, patience: int) -> None:
+    expected = _slow_boosting(*months, rate, ROUNDS, patience)
+    answer = boost_until(*(part.copy() for part in months), rate, ROUNDS, patience)
     assert isinstance(answer, dict), f"Return a dict with kept, losses and chance: this is {type_name(answer)}."
     for name in ("kept", "losses", "chance"):
         assert name in answer, f"The dict has no {name!r}; it has {sorted(map(str, answer))}."
@@ -122,8 +124,8 @@ def _assert_boosting(answer: Any, expected: dict[str, Any], patience: int) -> No
         f"{patience} in a row without a new lowest loss, or when all rounds are made."
     )
     assert int(answer["kept"]) == expected["kept"], (
-        f"`kept` is {answer['kept']} and should be {expected['kept']}: the number of rounds with the lowest loss, 0 "
-        "if no stump helped, not the number of rounds that were made."
+        f"`kept` is {answer['kept']} and should be {expected['kept']}: the number of rounds with the lowest loss, the "
+        "smaller one if two are equal, 0 if no stump helped, and not the number of rounds that were made."
     )
     chance = one_number_a_row(answer["chance"], "`chance`")
     assert chance.shape == expected["chance"].shape and np.allclose(chance, expected["chance"], rtol=0, atol=1e-6), (
@@ -144,13 +146,14 @@ def _slow_boosting(
         best = min(range(made + 1), key=losses.__getitem__)
         if made - best >= patience:
             break
-        column, threshold, steps = _slow_stump(X, y, odds)
+        column, threshold, steps, _ = _slow_stump(X, y, odds)
         odds = odds + rate * np.where(X[:, column] > threshold, steps[1], steps[0])
         later = later + rate * np.where(X_later[:, column] > threshold, steps[1], steps[0])
     return {"kept": best, "losses": losses, "chance": chances[best]}
 
 
-def _slow_stump(X: np.ndarray, y: np.ndarray, odds: np.ndarray) -> tuple[int, float, list[float]]:
+def _slow_stump(X: np.ndarray, y: np.ndarray, odds: np.ndarray) -> tuple[int, float, list[float], float]:
+    """Column, threshold and steps of the best stump, and by how much it is better than the next."""
     chance = 1 / (1 + np.exp(-odds))
     residual, found = y - chance, []
     for column in range(X.shape[1]):
@@ -158,13 +161,27 @@ def _slow_stump(X: np.ndarray, y: np.ndarray, odds: np.ndarray) -> tuple[int, fl
         for threshold in (values[:-1] + values[1:]) / 2:
             right = X[:, column] > threshold
             found.append((sum(residual[side].sum() ** 2 / side.sum() for side in (~right, right)), column, threshold))
-    _, column, threshold = max(found, key=lambda split: split[0])
+    (second, *_), (best, column, threshold) = sorted(found)[-2:]
     right = X[:, column] > threshold
-    return column, threshold, [residual[s].sum() / (chance * (1 - chance))[s].sum() for s in (~right, right)]
+    steps = [residual[s].sum() / (chance * (1 - chance))[s].sum() for s in (~right, right)]
+    return column, threshold, steps, best - second
+
+
+def _clear_months(rng: Generator, noise: float, reversed_later: bool, rate: float) -> tuple[np.ndarray, ...]:
+    """Draw months until each round has one best stump: where two are equally good, either would be right."""
+    while True:
+        months = X, y, *_ = _months(rng, noise, reversed_later)
+        odds, leads = np.full(len(y), np.log(y.mean() / (1 - y.mean()))), []
+        for _ in range(ROUNDS):
+            column, threshold, steps, lead = _slow_stump(X, y, odds)
+            odds = odds + rate * np.where(X[:, column] > threshold, steps[1], steps[0])
+            leads.append(lead)
+        if min(leads) > 1e-9:
+            return months
 
 
 def _months(rng: Generator, noise: float, reversed_later: bool) -> tuple[np.ndarray, ...]:
-    """Columns of few values, so that no two of them part the flights in the same way; the later ones hit thresholds."""
+    """Three columns of few values, of which two matter; the later flights hit the thresholds too."""
 
     def month(rows: int, step: int) -> tuple[np.ndarray, np.ndarray]:
         X = rng.integers(0, 16 // step, (rows, 3)) * float(step)

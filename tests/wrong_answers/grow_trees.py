@@ -141,6 +141,26 @@ def all_rounds_kept(X, y, X_later, y_later, rate, rounds, patience):
     return {"kept": len(losses) - 1, "losses": losses, "chance": chances[-1]}
 
 
+@wrong("32.2", says="the smaller one if two are equal")
+def the_last_of_equal_losses(X, y, X_later, y_later, rate, rounds, patience):
+    """Keeps the larger number where two losses are equal."""
+    losses, chances = boosted(X, y, X_later, y_later, rate, rounds, patience)
+    kept = len(losses) - 1 - losses[::-1].index(min(losses))
+    return {"kept": kept, "losses": losses, "chance": chances[kept]}
+
+
+@wrong("32.2", says="in a row without a new lowest loss")
+def equal_counts_as_lower(X, y, X_later, y_later, rate, rounds, patience):
+    """Takes a loss that is equal to the lowest for a new lowest one, and waits on."""
+    losses, chances = boosted(X, y, X_later, y_later, rate, rounds, rounds)
+    best = 0
+    for made, loss in enumerate(losses):
+        best = made if loss <= losses[best] else best
+        if made - best >= patience:
+            break
+    return {"kept": losses.index(min(losses[: made + 1])), "losses": losses[: made + 1], "chance": chances[best]}
+
+
 @wrong("32.2", says="before any stump each flight has the log-odds of the training share")
 def starts_at_one_half(X, y, X_later, y_later, rate, rounds, patience):
     """Starts from log-odds of nought."""
