@@ -36,14 +36,15 @@ def check_forward_and_loss(forward_and_loss, rng: Generator) -> None:
 
 
 def _assert_forward(net: Net, X: np.ndarray, z: np.ndarray) -> None:
-    expected = [_slow_logit(net, row, lambda total: max(total, 0.0)) for row in X]
-    bent = [_slow_logit(net, row, lambda total: total) for row in X]
-    assert np.allclose(z, expected, rtol=1e-9, atol=1e-9) or not np.allclose(z, bent, rtol=1e-9, atol=1e-9), (
+    expected = np.array([_slow_logit(net, row, lambda total: max(total, 0.0)) for row in X])
+    straight = np.array([_slow_logit(net, row, lambda total: total) for row in X])
+    tolerance = 1e-5 * np.abs(expected).max()  # float32 is enough
+    gap = np.abs(z - expected).max()
+    assert gap <= tolerance or not np.abs(z - straight).max() <= tolerance, (
         "The logits are those of a network without a bend: a hidden unit passes on 0 where its sum is negative."
     )
-    assert np.allclose(z, expected, rtol=1e-9, atol=1e-9), (
-        f"The logits are off by up to {np.abs(z - expected).max():.3g}: sum the columns by W1, add b1, bend, sum the "
-        "units by w2, add b2."
+    assert gap <= tolerance, (
+        f"The logits are off by up to {gap:.3g}: sum the columns by W1, add b1, bend, sum the units by w2, add b2."
     )
 
 
@@ -195,6 +196,7 @@ def check_train(train, rng: Generator) -> None:
         )
         _assert_batches(world, epochs, batch)
         _assert_steps(world, {name: np.asarray(value, float) for name, value in found.items()}, rate)
+    _assert_draws_from_the_generator(train, rng)
 
 
 class _Recorder:
@@ -261,6 +263,24 @@ def _assert_steps(world: _Recorder, found: Net, rate: float) -> None:
         assert np.allclose(found[name], value, rtol=1e-9, atol=1e-12), (
             f"The network that is returned is not the one after the last step ({name} differs)."
         )
+
+
+def _assert_draws_from_the_generator(train, rng: Generator) -> None:
+    seed, world = int(rng.integers(1000)), _Recorder(rng, 23)
+    orders = []
+    for generator in (seed, seed, seed + 1):
+        world.calls.clear()
+        net, X, y = _copied(world.net), world.X.copy(), world.y.copy()
+        train(net, world.slopes, X, y, 2, 5, 0.1, np.random.default_rng(generator))
+        orders.append([flight for _, X, _ in world.calls for flight in X[:, 0]])
+    assert orders[0] != orders[2], (
+        "Two generators with different seeds give the same orders: draw them from the `rng` that is passed in, or a "
+        "second training with another seed is the first once more."
+    )
+    assert orders[0] == orders[1], (
+        "Two generators with the same seed give different orders: draw from the `rng` that is passed in and from "
+        "nothing else, or nobody can repeat the training."
+    )
 
 
 # 41.4: early stopping
@@ -365,6 +385,7 @@ def check_name_the_cause(name_the_cause, rng: Generator) -> None:
 def practice_runs(seed: int, each: int = 3) -> list[dict[str, Any]]:
     """Records of small networks that were trained on invented flights, `each` for each cause, in random order.
 
+    Networks of all causes have 16 to 48 hidden units and 40 epochs of 8 batches, so that neither gives a cause away.
     A record has the losses on training and later flights before the first epoch and after each (`train`, `watched`),
     the loss of always saying the base rate (`base`), the largest standard deviation of an input column (`spread`), the
     share of hidden units that are 0 for all training flights (`silent`), how many hidden units differ from each other
@@ -376,7 +397,7 @@ def practice_runs(seed: int, each: int = 3) -> list[dict[str, Any]]:
 
 
 def _run(cause: str, rng: Generator) -> dict[str, Any]:
-    flights, epochs, units = (60, 200, 60) if cause == "overfitting" else (400, 25, 16)
+    flights, units = 64 if cause == "overfitting" else 400, int(rng.integers(16, 49))
     rates = {"rate too small": rng.uniform(1e-5, 1e-4), "rate too large": rng.uniform(20, 40)}
     X, y = _invented_flights(rng, flights + 600)
     if cause == "inputs not scaled":
@@ -390,13 +411,12 @@ def _run(cause: str, rng: Generator) -> dict[str, Any]:
     }
     if cause == "weights all alike":
         net = {name: np.full_like(value, 0.1) for name, value in net.items()}
-    rate = rates.get(cause, 0.1 if cause == "overfitting" else 0.2)
+    rate = rates.get(cause, 0.2)
     with np.errstate(all="ignore"):
         losses = [[_fast_loss(net, X[part], y[part]) for part in (train, later)]]
-        for _ in range(epochs):
-            order = rng.permutation(flights)
-            for first in range(0, flights, 50):
-                net = _step(net, X[order[first : first + 50]], y[order[first : first + 50]], rate)
+        for _ in range(40):
+            for rows in rng.permutation(flights).reshape(8, -1):
+                net = _step(net, X[rows], y[rows], rate)
             losses.append([_fast_loss(net, X[part], y[part]) for part in (train, later)])
         hidden = np.maximum(X[train] @ net["W1"] + net["b1"], 0)
     share = y[train].mean()

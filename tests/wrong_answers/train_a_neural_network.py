@@ -253,6 +253,23 @@ def with_replacement(net, gradients, X, y, epochs, batch, rate, rng):
     return net
 
 
+@wrong("41.3", says="with different seeds give the same orders")
+def own_seed(net, gradients, X, y, epochs, batch, rate, rng):
+    """Makes a generator of its own, with a fixed seed."""
+    own = np.random.default_rng(0)
+    for _ in range(epochs):
+        net = in_batches(net, gradients, X, y, batch, rate, own.permutation(len(y)))
+    return net
+
+
+@wrong("41.3", says="nobody can repeat the training")
+def global_generator(net, gradients, X, y, epochs, batch, rate, rng):
+    """Draws from NumPy's global generator."""
+    for _ in range(epochs):
+        net = in_batches(net, gradients, X, y, batch, rate, np.random.permutation(len(y)))
+    return net
+
+
 @wrong("41.3", says="another network")
 def averaged_again(net, gradients, X, y, epochs, batch, rate, rng):
     """Divides slopes that are means by the size of the batch."""
@@ -356,6 +373,13 @@ def named(run, large=0.4, small=0.05, over=0.04):
     return "healthy"
 
 
+def without_overfitting(run):
+    """Return the cause of a run, with all overfitting called healthy."""
+    if run["spread"] > 10:
+        return "inputs not scaled"
+    return "weights all alike" if run["different"] == 1 else named(run, over=np.inf)
+
+
 @wrong("41.5", says="are misnamed")
 def always_healthy(run):
     """Sees no trouble."""
@@ -377,9 +401,7 @@ def never_counts_units(run):
 @wrong("41.5", says="'overfitting'")
 def watches_the_training_loss(run):
     """Never looks at the later flights."""
-    if run["spread"] > 10:
-        return "inputs not scaled"
-    return "weights all alike" if run["different"] == 1 else named(run, over=np.inf)
+    return without_overfitting(run)
 
 
 @wrong("41.5", says="'rate too small'")
@@ -394,6 +416,19 @@ def any_fall_is_learning(run):
 def free_words(run):
     """Answers in words of its own."""
     return "learning rate"
+
+
+@wrong("41.5", says="'overfitting'")
+def long_runs_overfit(run):
+    """Tells overfitting by the length of the record, which an older form of the task gave away."""
+    return "overfitting" if len(run["train"]) > 100 else without_overfitting(run)
+
+
+@wrong("41.5", says="was called 'overfitting'")
+def wide_networks_overfit(run):
+    """Tells overfitting by the number of units."""
+    found = without_overfitting(run)
+    return "overfitting" if found == "healthy" and run["different"] > 16 else found
 
 
 # 41.6
