@@ -8,9 +8,10 @@ import time
 import httpx
 import psutil
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, Response
+from fastapi.testclient import TestClient
 
-from helpers.disruption.loadtest import closed_loop, open_loop, serving, with_a_stall, write_service
+from helpers.disruption.loadtest import bill, closed_loop, open_loop, serving, with_a_stall, write_service
 
 APP = """# service.py: the app
 import os
@@ -115,3 +116,21 @@ def test_a_stall_stops_the_process_and_lets_it_go_on():
 
     assert asyncio.run(with_a_stall(Process(), load(), seconds=0)) == "load"
     assert calls == ["suspend", "resume"]
+
+
+def test_a_bill_takes_an_answer_apart():
+    app = FastAPI()
+
+    @app.get("/healthz")
+    def alive() -> None:
+        time.sleep(0.005)
+
+    @app.post("/predict")
+    def predict(response: Response) -> None:
+        time.sleep(0.05)
+        response.headers["Server-Timing"] = "model;dur=20.000, store;dur=10.000"
+
+    found = bill(TestClient(app), {}, times=20)
+    assert list(found.index) == ["model", "store", "HTTP", "rest"]
+    assert found["model"] == 20 and found["store"] == 10 and 5 <= found["HTTP"]
+    assert found.sum() >= 50
