@@ -191,3 +191,14 @@ def best_so_far(ax: Axes, scores: pd.Series) -> None:
     """Draw each score as a dot and the highest up to each as a stair."""
     ax.plot(scores, "o", color=GREY)
     ax.step(scores.index, scores.cummax(), where="post", color=BLUE)
+
+
+def alarm_wall(ax: Axes, rang: pd.DataFrame) -> None:
+    """Draw a table of Booleans as a wall, its index downwards: red where an alarm rang, grey where none did."""
+    ax.pcolormesh(
+        rang.astype(float), cmap=mpl.colors.ListedColormap(["#ececec", RED]), vmin=0, vmax=1, edgecolor="white"
+    )
+    ax.set_xticks(np.arange(rang.shape[1]) + 0.5, rang.columns)
+    ax.set_yticks(np.arange(rang.shape[0]) + 0.5, rang.index, fontsize=9)
+    ax.invert_yaxis()
+    ax.grid(visible=False)

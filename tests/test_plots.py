@@ -1,5 +1,6 @@
 """The charts draw what they are given."""
 
+import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -54,3 +55,13 @@ def test_the_stair_never_falls(ax):
     plots.best_so_far(ax, pd.Series([2.0, 1.0, 3.0]))
     dots, stair = (line.get_ydata().tolist() for line in ax.lines)
     assert dots == [2, 1, 3] and stair == [2, 2, 3]
+
+
+def test_a_wall_has_a_red_cell_for_each_alarm_and_its_first_row_on_top(ax):
+    plots.alarm_wall(ax, pd.DataFrame({"Apr": [True, False], "May": [False, False]}, index=["temp", "wind"]))
+    (cells,) = ax.collections
+    assert cells.get_array().ravel().tolist() == [1, 0, 0, 0]
+    red, grey = (tuple(cells.cmap(value)) for value in (1.0, 0.0))
+    assert red == mpl.colors.to_rgba(plots.RED) != grey
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["temp", "wind"]
+    assert ax.get_ylim() == (2, 0)
