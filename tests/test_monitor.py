@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from matplotlib import rc_context
 from scipy.stats import ks_2samp
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import brier_score_loss, roc_auc_score
@@ -369,6 +370,17 @@ def test_the_report_needs_no_network_and_names_the_alarms(monitor, week):
     assert not re.search(r"(?:src|href)=\"(?!data:)|<script|@import|url\(", page)
     assert "&lt;7&gt;" in page and "$" not in re.sub(r"base64,[^\"]*", "", page)
     assert "missing_share" in page and "02 July 2013 to 08 July 2013" in page
+
+
+def test_the_margins_of_a_chart_do_not_depend_on_the_style_of_the_caller():
+    def place() -> tuple[float, ...]:
+        figure, axes = monitor_report.canvas("finding", "x", "y")
+        figure.draw_without_rendering()
+        return axes.get_position().bounds
+
+    plain = place()
+    with rc_context({"figure.constrained_layout.use": True}):
+        assert place() == plain
 
 
 def test_the_worst_alarm_stands_first(monitor, week):

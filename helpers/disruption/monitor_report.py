@@ -100,7 +100,7 @@ def canvas(finding: str, x: str, y: str, height: float = 3.2, left: float = 0.8)
 
     The margins (``left`` and ``height`` in inches) are given: a layout that finds them draws every chart twice.
     """
-    figure = Figure(figsize=(WIDTH, height))
+    figure = Figure(figsize=(WIDTH, height), layout="none")  # whatever the style of the caller
     figure.suptitle(finding, x=0.01, y=1 - 0.08 / height, ha="left", va="top", fontweight="bold")
     figure.subplots_adjust(left=left / WIDTH, right=1 - 0.2 / WIDTH, top=1 - 0.6 / height, bottom=0.55 / height)
     axes = figure.add_subplot()
