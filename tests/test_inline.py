@@ -1,22 +1,28 @@
 """What lessons rebuild before the learner's eyes gives the values of what runs in the service."""
 
 import ast
+import json
 
 import numpy as np
 import pandas as pd
 import pytest
+from fastapi import HTTPException
+from pydantic import ValidationError
 from scipy.special import expit, logit
 
 from helpers.course import ROOT, notebooks
 from helpers.course.manifest import load_curriculum
 from helpers.data import load_airports, load_flights, load_tables, load_weather
+from helpers.disruption.answers import problem
 from helpers.disruption.contract import validate, with_local_hours, with_true_utc
 from helpers.disruption.features import CATEGORIES, OBSERVATION_AGE_LIMIT, build_features, disrupted, last_observation
-from helpers.disruption.messages import HORIZON, OBSERVATION_DELAY
+from helpers.disruption.messages import HORIZON, OBSERVATION_DELAY, FlightPlan
 from helpers.disruption.model import calibrate, contributions, train
+from helpers.disruption.monitor import resample_days
+from helpers.disruption.monitor_counts import ks_distance
 from helpers.disruption.parts import Sample, split_by_time
 from helpers.disruption.stream import scheduled_arrival, scheduled_departure, time_zones
-from helpers.metrics import Ranking, expected_calibration_error
+from helpers.metrics import Ranking, expected_calibration_error, population_stability_index
 from tests.answers import namespace
 
 
@@ -223,3 +229,76 @@ def test_lesson_33_calibrates_as_the_service_does():
     course = calibrate(Saying(), said.to_frame("said"), late, "sigmoid").curve
     np.testing.assert_allclose([line.coef_[0, 0], line.intercept_[0]], [course.coef_[0, 0], course.intercept_[0]])
     assert abs(line.intercept_[0]) > 0.3  # there was something to mend
+
+
+HOSTILE_PLANS = [
+    {},
+    {"dest": "MOON"},
+    {"dest": "dca"},
+    {"origin": "PHL"},
+    {"carrier": "M" * 100},
+    {"flight": 0},
+    {"flight": 9999},
+    {"distance": float("nan")},
+    {"distance": 0},
+    {"distance": 12_000},
+    {"distance": 12_001},
+    {"scheduled_departure": "2013-07-01T17:20:00"},
+    {"scheduled_arrival": "2013-07-01T20:20:00Z"},
+    {"scheduled_arrival": "2013-07-03T20:20:00Z"},
+    {"At": "2013-07-01T17:20:00Z"},
+]
+
+
+@pytest.mark.parametrize("change", HOSTILE_PLANS, ids=str)
+def test_lesson_53_holds_a_plan_to_the_contract_of_the_service(change):
+    plan = {"carrier": "MQ", "flight": 3365, "origin": "JFK", "dest": "DCA", "distance": 213.0} | {
+        "scheduled_departure": "2013-07-01T21:20:00Z",
+        "scheduled_arrival": "2013-07-01T22:48:00Z",
+    }
+    shown = taught("53_serve_predictions", "Plan")["Plan"]
+    assert verdict(shown, plan | change) == verdict(FlightPlan, plan | change)
+
+
+def verdict(contract: type, plan: dict) -> str:
+    """The key of a flight whose plan keeps the contract, or where the plan breaks it."""
+    try:
+        return contract(**plan).flight_id
+    except ValidationError as error:
+        return str(error.errors()[0]["loc"])
+
+
+def test_lesson_53_refuses_with_the_document_of_the_service():
+    shown = taught("53_serve_predictions", "problem")["problem"](422, "why", errors=[{"field": "dest"}])
+    finished = problem(422, "why", errors=[{"field": "dest"}])
+    assert shown.media_type == finished.media_type and shown.status_code == finished.status_code
+    assert set(json.loads(shown.body)) == set(json.loads(finished.body))
+
+
+def test_lesson_53_keeps_the_first_answer_of_a_key(tmp_path):
+    store = taught("53_serve_predictions", "Store")["Store"](tmp_path / "store.db")
+    assert store.keep("key", "asked", "first", "{}") == "first"
+    assert store.keep("key", "asked", "second", "{}") == "first"
+    with pytest.raises(HTTPException):
+        store.keep("key", "another question", "third", "{}")
+
+
+@pytest.mark.parametrize("length", [7, 28])
+def test_lesson_61_draws_quiet_windows_as_the_monitor_does(length):
+    drawn = taught("61_monitor_production", "quiet_windows")["quiet_windows"](90, length)
+    expected = resample_days(90, length, 7, 300, np.random.default_rng(0))
+    np.testing.assert_array_equal(drawn, expected)
+
+
+def test_lesson_61_measures_the_distance_that_the_monitor_measures():
+    counts = np.random.default_rng(0).integers(0, 50, (2, 20, 30))
+    missing = np.full((20, 1), 5)
+    found = taught("61_monitor_production", "distance")["distance"](*counts)
+    np.testing.assert_allclose(found, ks_distance(*(np.hstack([part, missing]) for part in counts)))
+
+
+def test_the_psi_of_exercise_61_2_is_that_of_the_metrics():
+    psi = namespace(load_curriculum(ROOT).lesson("61_monitor_production"))["psi"]
+    rng = np.random.default_rng(0)
+    reference, current = (np.where(rng.random(500) < 0.1, np.nan, rng.normal(size=500)) for _ in range(2))
+    assert psi(reference, current, 10) == pytest.approx(population_stability_index(reference, current))
