@@ -2,6 +2,7 @@
 
 import ast
 import json
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,7 @@ from helpers.disruption.model import calibrate, contributions, train
 from helpers.disruption.monitor import resample_days
 from helpers.disruption.monitor_counts import ks_distance
 from helpers.disruption.parts import Sample, split_by_time
+from helpers.disruption.retrain import likelihood_ratios, mean_of_blocks
 from helpers.disruption.stream import scheduled_arrival, scheduled_departure, time_zones
 from helpers.metrics import Ranking, expected_calibration_error, population_stability_index
 from tests.answers import namespace
@@ -231,6 +233,11 @@ def test_lesson_33_calibrates_as_the_service_does():
     assert abs(line.intercept_[0]) > 0.3  # there was something to mend
 
 
+@cache
+def lesson_53() -> dict:
+    return taught("53_serve_predictions", "Plan", "problem", "Store")
+
+
 HOSTILE_PLANS = [
     {},
     {"dest": "MOON"},
@@ -256,8 +263,7 @@ def test_lesson_53_holds_a_plan_to_the_contract_of_the_service(change):
         "scheduled_departure": "2013-07-01T21:20:00Z",
         "scheduled_arrival": "2013-07-01T22:48:00Z",
     }
-    shown = taught("53_serve_predictions", "Plan")["Plan"]
-    assert verdict(shown, plan | change) == verdict(FlightPlan, plan | change)
+    assert verdict(lesson_53()["Plan"], plan | change) == verdict(FlightPlan, plan | change)
 
 
 def verdict(contract: type, plan: dict) -> str:
@@ -269,14 +275,14 @@ def verdict(contract: type, plan: dict) -> str:
 
 
 def test_lesson_53_refuses_with_the_document_of_the_service():
-    shown = taught("53_serve_predictions", "problem")["problem"](422, "why", errors=[{"field": "dest"}])
+    shown = lesson_53()["problem"](422, "why", errors=[{"field": "dest"}])
     finished = problem(422, "why", errors=[{"field": "dest"}])
     assert shown.media_type == finished.media_type and shown.status_code == finished.status_code
     assert set(json.loads(shown.body)) == set(json.loads(finished.body))
 
 
 def test_lesson_53_keeps_the_first_answer_of_a_key(tmp_path):
-    store = taught("53_serve_predictions", "Store")["Store"](tmp_path / "store.db")
+    store = lesson_53()["Store"](tmp_path / "store.db")
     assert store.keep("key", "asked", "first", "{}") == "first"
     assert store.keep("key", "asked", "second", "{}") == "first"
     with pytest.raises(HTTPException):
@@ -302,3 +308,20 @@ def test_the_psi_of_exercise_61_2_is_that_of_the_metrics():
     rng = np.random.default_rng(0)
     reference, current = (np.where(rng.random(500) < 0.1, np.nan, rng.normal(size=500)) for _ in range(2))
     assert psi(reference, current, 10) == pytest.approx(population_stability_index(reference, current))
+
+
+def lesson_62() -> dict:
+    return taught("62_retrain_and_roll_back", "evidence", "upper_end")
+
+
+def test_lesson_62_weighs_the_evidence_of_harm_as_the_canary_does():
+    days = np.random.default_rng(0).normal(0.4, 1, (50, 14))
+    shown = lesson_62()["evidence"](days)
+    assert shown == pytest.approx(np.array([likelihood_ratios(row) for row in days]), rel=1e-9)
+
+
+def test_lesson_62_bounds_a_gain_as_the_gate_does():
+    rng, days = np.random.default_rng(0), pd.Series(pd.date_range("2013-05-01", periods=28)).repeat(100)
+    changes = rng.normal(0, 1, (5, 28))
+    bounds = lesson_62()["upper_end"](changes, 4, 0.9)
+    assert bounds == pytest.approx([mean_of_blocks(row.repeat(100), days, 0.9).high for row in changes])
