@@ -403,9 +403,9 @@ def check_stop_day(stop_day, rng: Generator) -> None:
     assert helped < 0.05, (
         f"{helped:.0%} of the versions that do good were stopped: below zero is a lower Brier score, and no harm."
     )
-    for rate, series in ((0.05, 600), (0.002, 800)):
+    for rate, series in ((0.05, 1_500), (0.002, 1_000)):
         stopped = _share(stop_day, rng.normal(0, 1, (series, LOOKS)) * spread, spread, rate)
-        assert stopped <= rate + 4 * math.sqrt(rate * (1 - rate) / series), (
+        assert stopped <= rate + 3 * math.sqrt(rate * (1 - rate) / series), (
             f"{stopped:.1%} of harmless canaries were stopped at a rate of {rate:.1%}: chance has 14 tries when "
             "somebody looks on each of 14 days."
         )

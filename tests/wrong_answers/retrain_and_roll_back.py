@@ -22,13 +22,13 @@ def month_is_over(scores):
     return {start: best_of(scores[scores["start"] < start]) for start in scores["start"].unique()}
 
 
-@wrong("62.1", says="best of the whole year")
+@wrong("62.1", says="looks ahead")
 def best_in_hindsight(scores):
     """Chooses once, by the whole year."""
     return dict.fromkeys(scores["start"].unique(), best_of(scores))
 
 
-@wrong("62.1", says="month that is to be forecast")
+@wrong("62.1", says="looks ahead")
 def own_month_too(scores):
     """Looks at the month that is to be forecast."""
     return {start: best_of(scores[scores["start"] <= start]) for start in scores["start"].unique()}
