@@ -155,7 +155,7 @@ def _slow_reliability(late: np.ndarray, forecast: np.ndarray, bins: int) -> np.n
 
 @check("33.3")
 def check_repaired_bills(repaired_bills, rng: Generator) -> None:
-    """Turn the outcomes of one day of five, which may not change its decisions; bill a signal, and names of days."""
+    """Turn the outcomes of one day of five, or move a flight of it far out; bill a signal, and names of days."""
     X, late, day = _five_days(rng)
     bills = _bills(repaired_bills, X, late, day, 1.0)
     for name in (0, rng.integers(1, 5)):  # day 0 is long enough to move a threshold that has seen it
@@ -171,12 +171,23 @@ def check_repaired_bills(repaired_bills, rng: Generator) -> None:
         "numbers need standardising, the regression must reach the forecast, and the threshold comes from the "
         "training rows."
     )
-    X, late, day = _names_of_days(rng)
-    dear, everybody = _bills(repaired_bills, X, late, day, 10.0).mean(), 1000 * (1 - late.mean())
-    assert dear < 1.2 * everybody, (
-        f"On columns that only name the day, with a miss at 10 euros, the bill is {dear:.0f}, and warning everybody "
-        f"costs {everybody:.0f}: the threshold must follow the prices given, on forecasts for rows that the model has "
-        "not learnt from."
+    far = X.copy()
+    far.iloc[np.argmax(day == 0)] = 1000 * X.abs().max()
+    moved, flight = np.abs(_bills(repaired_bills, far, late, day, 1.0) - bills).min(), 1000 / (day == 0).sum()
+    assert moved < flight + 1e-6, (
+        "One flight of the longest day now has numbers far from all others. The fold that bills this day learns "
+        f"without it, so one decision may change there, {flight:.1f} euros. But each fold's bill moves by "
+        f"{moved:.1f} or more: the scaler has seen flights that are billed."
+    )
+    ratios = []
+    for _ in range(3):  # one draw can be unlucky
+        X, late, day = _names_of_days(rng)
+        ratios.append(_bills(repaired_bills, X, late, day, 10.0).mean() / (1000 * (1 - late.mean())))
+    times = np.mean(ratios)
+    assert times < 1.2, (
+        f"On columns that only name the day, with a miss at 10 euros, the bill is {times:.1f} times that of warning "
+        "everybody: the threshold must follow the prices given, on forecasts of all training rows, each by a model "
+        "that has not learnt from its day."
     )
 
 
@@ -198,11 +209,10 @@ def _five_days(rng: Generator) -> tuple[pd.DataFrame, pd.Series, pd.Series]:
 
 
 def _names_of_days(rng: Generator) -> tuple[pd.DataFrame, pd.Series, pd.Series]:
-    """160 days of four flights, a quarter of them bad, and forty numbers that are the same all day and tell nothing."""
+    """160 days of four flights, all late on every fourth; forty numbers that are the same all day and tell nothing."""
     day = rng.permutation(np.repeat(np.arange(160), 4))
     numbers, bad = rng.normal(size=(160, 40)), rng.permutation(np.arange(160) % 4 == 0)
-    late = np.where(rng.random(640) < 0.4, rng.random(640) < 0.25, bad[day])
-    return pd.DataFrame(numbers[day]).add_prefix("x"), pd.Series(late), pd.Series(day)
+    return pd.DataFrame(numbers[day]).add_prefix("x"), pd.Series(bad[day]), pd.Series(day)
 
 
 # 33.4: the AUC by sorting

@@ -235,6 +235,40 @@ def threshold_on_learnt_rows(X, late, day, false_alarm, miss):
     return bills
 
 
+@wrong("33.3", says="the scaler has seen flights")
+def scaler_outside(X, late, day, false_alarm, miss):
+    """Repairs all but the scaler."""
+    columns = pd.DataFrame(StandardScaler().fit_transform(X))
+    model, bills = LogisticRegression(), []
+    for train, test in GroupKFold(5).split(columns, late, day):
+        chosen = choose_threshold(late.iloc[train], unseen(model, columns, late, day, train), false_alarm, miss)
+        bills.append(billed(model, columns, late, train, test, chosen, false_alarm, miss))
+    return bills
+
+
+@wrong("33.3", says="has not learnt from its day")
+def inner_folds_of_rows(X, late, day, false_alarm, miss):
+    """Forgets the days in the inner folds."""
+    model, bills = make_pipeline(StandardScaler(), LogisticRegression()), []
+    for train, test in GroupKFold(5).split(X, late, day):
+        rows, answers, inner = X.iloc[train], late.iloc[train], KFold(3, shuffle=True, random_state=0)
+        seen = cross_val_predict(model, rows, answers, cv=inner, method="predict_proba")[:, 1]
+        chosen = choose_threshold(answers, seen, false_alarm, miss)
+        bills.append(billed(model, X, late, train, test, chosen, false_alarm, miss))
+    return bills
+
+
+@wrong("33.3", says="has not learnt from its day")
+def inner_folds_as_they_come(X, late, day, false_alarm, miss):
+    """Takes scikit-learn's own three folds inside, which know no days."""
+    model, bills = make_pipeline(StandardScaler(), LogisticRegression()), []
+    for train, test in GroupKFold(5).split(X, late, day):
+        seen = cross_val_predict(model, X.iloc[train], late.iloc[train], cv=3, method="predict_proba")[:, 1]
+        chosen = choose_threshold(late.iloc[train], seen, false_alarm, miss)
+        bills.append(billed(model, X, late, train, test, chosen, false_alarm, miss))
+    return bills
+
+
 @wrong("33.3", says="must follow the prices")
 def threshold_of_one_half(X, late, day, false_alarm, miss):
     """Decides at one half, whatever it costs."""
