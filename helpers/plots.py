@@ -200,5 +200,5 @@ def alarm_wall(ax: Axes, rang: pd.DataFrame) -> None:
     )
     ax.set_xticks(np.arange(rang.shape[1]) + 0.5, rang.columns)
     ax.set_yticks(np.arange(rang.shape[0]) + 0.5, rang.index, fontsize=9)
-    ax.invert_yaxis()
+    ax.set_ylim(len(rang), 0)
     ax.grid(visible=False)

@@ -222,7 +222,11 @@ def check_watch(watch, rng: Generator) -> None:
     tonight = (early.day.max() + pd.Timedelta(hours=24)).tz_localize("UTC")
     reference = pd.Series(rng.normal(0, 0.04, 80))
     _assert_watch(watch, early, reference, tonight, 0.05)
-    _assert_watch(watch, _slow_decline(rng), reference, pd.Timestamp("2013-12-01", tz="UTC"), 0.05)
+    declining = _slow_decline(rng)
+    _assert_watch(watch, declining, reference, declining.known_at.max(), 0.05)
+    at_the_limit = declining[:4].assign(probability=0.875, disrupted=[True, True, False, False])
+    quiet = pd.Series([-0.25, -0.125, 0.0, 0.125, 0.375])
+    _assert_watch(watch, at_the_limit, quiet, declining.known_at.max(), 0.2)
     for number in range(4):
         flights, reference = _flights(rng), pd.Series(rng.normal(0.01, 0.04, int(rng.integers(60, 120))))
         midnights = pd.date_range("2013-04-10", periods=12, freq="3D", tz="UTC")
@@ -284,8 +288,8 @@ def _assert_watch(watch, flights: pd.DataFrame, reference: pd.Series, tonight: p
         f"median than the limit at a rate of {rate} allows: take the limit from the reference's days, not from rows."
     )
     assert not missed, (
-        f"{min(missed):%d %B} is silent with a gap of {gap[min(missed)]:+.3f}: it is further from the reference's "
-        f"median than the limit at a rate of {rate}. The reference stays what it is; it must not drift along."
+        f"{min(missed):%d %B} is complete and silent with a gap of {gap[min(missed)]:+.3f}: it is further from the "
+        f"reference's median than the limit at a rate of {rate}. The reference stays; it must not drift along."
     )
 
 
@@ -351,24 +355,39 @@ LONGEST_RUN = 3
 @check("61.5")
 def check_choose_rule(choose_rule, rng: Generator) -> None:
     """Plant faults that one signal shows at once, others late or never, on quiet days with storms."""
+    _assert_rule(choose_rule, *_spikes(rng), 2)
     for within in (3, 5):
         quiet, faults = _quiet_table(rng, 250), _fault_tables(rng, within, 25)
-        rule = choose_rule(quiet.copy(), [fault.copy() for fault in faults], within)
-        signal, limit, days = _read_rule(rule)
-        missed = sum(not _rings(fault[signal][:within], limit, days).any() for fault in faults)
-        assert not missed, (
-            f"Your rule ({signal} at {limit:.3g}, {days} in a row) misses {missed} of {len(faults)} faults within "
-            f"{within} days: a rule must catch all that have happened, each in time."
-        )
-        false, least = int(_rings(quiet[signal], limit, days).sum()), _fewest(quiet, faults, within)
-        assert false <= least, (
-            f"Your rule ({signal} at {limit:.3g}, {days} in a row) rings on {false} quiet days; there is one that "
-            f"rings on fewer and misses no fault. Try every signal with runs of 1 to {LONGEST_RUN}, "
-            f"each at its highest limit that still catches all."
-        )
+        signal, limit, days = _assert_rule(choose_rule, quiet, faults, within)
         later = _fault_tables(rng, within, 200)
         caught = np.mean([_rings(fault[signal][:within], limit, days).any() for fault in later])
         assert caught > 0.75, f"Of 200 later faults your rule catches only {caught:.0%} within {within} days."
+
+
+def _assert_rule(choose_rule, quiet: pd.DataFrame, faults: list[pd.DataFrame], within: int) -> tuple[str, float, int]:
+    """The rule that was chosen, after it has caught all faults with as few false alarms as any."""
+    rule = choose_rule(quiet.copy(), [fault.copy() for fault in faults], within)
+    signal, limit, days = _read_rule(rule)
+    missed = sum(not _rings(fault[signal][:within], limit, days).any() for fault in faults)
+    assert not missed, (
+        f"Your rule ({signal} at {limit:.3g}, {days} in a row) misses {missed} of {len(faults)} faults within "
+        f"{within} days: a rule must catch all that have happened, each in time."
+    )
+    false, least = int(_rings(quiet[signal], limit, days).sum()), _fewest(quiet, faults, within)
+    assert false <= least, (
+        f"Your rule ({signal} at {limit:.3g}, {days} in a row) rings on {false} quiet days; there is one that "
+        f"rings on fewer and misses no fault. Try every signal with runs of 1 to {LONGEST_RUN}, "
+        f"each at its highest limit that still catches all."
+    )
+    return signal, limit, days
+
+
+def _spikes(rng: Generator) -> tuple[pd.DataFrame, list[pd.DataFrame]]:
+    """Quiet days, and faults that two signals show alike, on one day only."""
+    quiet = pd.Series(rng.uniform(0, 3, 60))
+    spikes = [pd.Series(rng.permutation([5.0, 0.0])) for _ in range(6)]
+    quiet, *faults = (pd.DataFrame({"cost": values, "auc fall": values}) for values in (quiet, *spikes))
+    return quiet, faults
 
 
 def _read_rule(rule: object) -> tuple[str, float, int]:
@@ -393,7 +412,7 @@ def _fewest(quiet: pd.DataFrame, faults: list[pd.DataFrame], within: int) -> int
     return min(
         int(_rings(quiet[signal], min(_highest(list(fault[signal][:within]), days) for fault in faults), days).sum())
         for signal in quiet
-        for days in range(1, LONGEST_RUN + 1)
+        for days in range(1, min(LONGEST_RUN, within) + 1)
     )
 
 

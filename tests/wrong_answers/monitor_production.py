@@ -259,7 +259,7 @@ def error_of_rows(flights, reference, tonight, rate):
     return list(gap.index[(gap - reference.median()).abs() > 0.5 * error])
 
 
-@wrong("61.3", says="is silent with a gap")
+@wrong("61.3", says="silent with a gap")
 def one_side(flights, reference, tonight, rate):
     """Rings for forecasts that are too high only."""
     days = set(ringing(flights, reference, complete(flights, tonight), rate))
