@@ -210,7 +210,7 @@ def _flights_with_late_outcomes(rng: Generator) -> tuple[pd.DataFrame, pd.Timest
 @check("62.3")
 def check_plan_trainings(plan_trainings, rng: Generator) -> None:
     """Bills of some months, at prices from nothing to too much."""
-    for months, prices in ((5, (0.0, 40.0, 200.0)), (8, (20.0, 90.0)), (2, (30.0,))):
+    for months, prices in ((5, (0.0, 40.0, 200.0)), (8, (20.0, 60.0, 90.0, 130.0)), (8, (50.0, 100.0)), (2, (30.0,))):
         bill = _bill(rng, months)
         for price in prices:
             before = bill.copy()
@@ -250,7 +250,8 @@ def _assert_plan(found: Any, bill: pd.DataFrame, price: float) -> None:
         "a new one."
     )
     assert math.isclose(found["best"], lowest, abs_tol=1e-6), (
-        f"best is {found['best']:.2f}, and the months and trainings of these dates cost {lowest:.2f}."
+        f"best is {found['best']:.2f}, and the months and trainings of these dates cost {lowest:.2f}: an "
+        "old model does not come back after a new one."
     )
 
 
