@@ -22,6 +22,7 @@ from helpers.disruption.model import calibrate, contributions, train
 from helpers.disruption.monitor import resample_days
 from helpers.disruption.monitor_counts import ks_distance
 from helpers.disruption.parts import Sample, split_by_time
+from helpers.disruption.registry import digest
 from helpers.disruption.retrain import likelihood_ratios, mean_of_blocks
 from helpers.disruption.stream import scheduled_arrival, scheduled_departure, time_zones
 from helpers.metrics import Ranking, expected_calibration_error, population_stability_index
@@ -325,3 +326,23 @@ def test_lesson_62_bounds_a_gain_as_the_gate_does():
     changes = rng.normal(0, 1, (5, 28))
     bounds = lesson_62()["upper_end"](changes, 4, 0.9)
     assert bounds == pytest.approx([mean_of_blocks(row.repeat(100), days, 0.9).high for row in changes])
+
+
+def test_lesson_52_tells_rows_apart_as_the_registry_does():
+    names = taught("52_version_everything", "sha256", "row_hashes", "in_order", "any_order")
+    rng = np.random.default_rng(0)
+    flights = pd.DataFrame({name: rng.normal(size=50) for name in [*names["FEATURES"], "disrupted"]})
+    flights = flights.assign(carrier=rng.choice(["AA", "UA"], 50), disrupted=flights.disrupted > 1, temp=np.nan)
+    for other in (
+        flights.copy(),
+        flights[::-1],
+        flights.iloc[[1, 0, *range(2, 50)]],
+        flights[:-1],
+        -flights.wind_speed,
+    ):
+        other = flights.assign(wind_speed=other) if isinstance(other, pd.Series) else other
+        same = digest(other[names["FEATURES"]], other.disrupted) == digest(
+            flights[names["FEATURES"]], flights.disrupted
+        )
+        assert (names["in_order"](other) == names["in_order"](flights)) == same
+    assert names["any_order"](flights[::-1]) == names["any_order"](flights) != names["any_order"](flights[:-1])
