@@ -183,19 +183,28 @@ def check_content_store(content_store, rng: Generator) -> None:
             _assert_survives_a_cut(content_store, content, other, before, step)
 
 
+def _pair(content_store: Callable, disk: Disk) -> tuple[Callable, Callable]:
+    """The learner's put and get."""
+    pair = content_store(disk)
+    assert isinstance(pair, tuple | list) and len(pair) == 2 and all(map(callable, pair)), (
+        f"Return two functions, put and get: this is {type_name(pair)}."
+    )
+    return pair[0], pair[1]
+
+
 def _assert_keeps(content_store: Callable, content: bytes, other: bytes) -> None:
     disk = Disk()
-    names = [content_store(disk).put(some) for some in (content, other)]
+    names = [_pair(content_store, disk)[0](some) for some in (content, other)]
     for name, some in zip(names, (content, other), strict=True):
         assert name == sha256(some), f"put returned {name!r}: return the sha256 of the bytes, as hex digits."
         assert disk.files.get(name) == some, (
             "After put, the bytes do not lie on the disk under their hash: other tools look for them there."
         )
-        found = content_store(disk).get(name)
+        found = _pair(content_store, disk)[1](name)
         assert found == some, f"A new store on the same disk gives {type_name(found)} that is not what was put."
     missing = sha256(b"never put")
     try:
-        content_store(disk).get(missing)
+        _pair(content_store, disk)[1](missing)
     except KeyError:
         return
     raise AssertionError("get of a name under which nothing lies has to raise KeyError.")
@@ -203,9 +212,9 @@ def _assert_keeps(content_store: Callable, content: bytes, other: bytes) -> None
 
 def _assert_writes_once(content_store: Callable, content: bytes) -> None:
     disk = Disk()
-    content_store(disk).put(content)
+    _pair(content_store, disk)[0](content)
     disk.written = 0
-    content_store(disk).put(content)
+    _pair(content_store, disk)[0](content)
     assert disk.written == 0, (
         f"Putting what is there already in good order took {disk.written} operations that write: it should take none."
     )
@@ -217,7 +226,7 @@ def _assert_notices_damage(content_store: Callable, content: bytes, other: bytes
         disk = Disk()
         disk.write(name, damaged)
         try:
-            content_store(disk).get(name)
+            _pair(content_store, disk)[1](name)
         except ValueError:
             pass
         else:
@@ -225,7 +234,7 @@ def _assert_notices_damage(content_store: Callable, content: bytes, other: bytes
                 f"Under a hash lie {len(damaged)} bytes that are not what the hash says, and get hands them out: "
                 "verify what you read, and raise ValueError."
             )
-        content_store(disk).put(content)
+        _pair(content_store, disk)[0](content)
         assert disk.files[name] == content, (
             "A damaged copy lay under the hash, the right bytes were put, and the damage is still there: that "
             "something exists does not mean that it is in good order."
@@ -235,12 +244,12 @@ def _assert_notices_damage(content_store: Callable, content: bytes, other: bytes
 def _assert_survives_a_cut(content_store: Callable, content: bytes, other: bytes, before: str, step: int) -> None:
     disk, name = Disk(), sha256(content)
     if before == "another content":
-        content_store(disk).put(other)
+        _pair(content_store, disk)[0](other)
     if before == "a damaged copy":
         disk.write(name, other)
     disk.written, disk.fails_at = 0, step
     with suppress(PowerCut):
-        content_store(disk).put(content)
+        _pair(content_store, disk)[0](content)
     disk.restart()
     for path, kept in disk.files.items():
         rotten_before = before == "a damaged copy" and path == name and kept == other
@@ -248,7 +257,7 @@ def _assert_survives_a_cut(content_store: Callable, content: bytes, other: bytes
             f"The power was cut, and now {len(kept)} bytes lie under a hash of {len(content)}: what others may read "
             "must never be half written. A rename is all or nothing."
         )
-    content_store(disk).put(content)
+    _pair(content_store, disk)[0](content)
     assert disk.files.get(name) == content, (
         "After a power cut, the same put again does not bring the bytes to the disk."
     )

@@ -128,7 +128,6 @@ class Store:
         return content
 
 
-@wrong("52.2", says="never be half written")
 class InPlace(Store):
     """Writes under the hash itself."""
 
@@ -140,7 +139,6 @@ class InPlace(Store):
         return name
 
 
-@wrong("52.2", says="in good order took")
 class Always(Store):
     """Writes what is there already."""
 
@@ -152,7 +150,6 @@ class Always(Store):
         return name
 
 
-@wrong("52.2", says="the damage is still there")
 class TrustsExistence(Store):
     """Takes what exists for what is right."""
 
@@ -165,7 +162,6 @@ class TrustsExistence(Store):
         return name
 
 
-@wrong("52.2", says="verify what you read")
 class Unverified(Store):
     """Hands out whatever lies there."""
 
@@ -174,7 +170,6 @@ class Unverified(Store):
         return self.disk.read(name)
 
 
-@wrong("52.2", says="has to raise KeyError")
 class NoneForMissing(Store):
     """Returns None for a name without content."""
 
@@ -183,7 +178,6 @@ class NoneForMissing(Store):
         return super().get(name) if self.disk.exists(name) else None
 
 
-@wrong("52.2", says="do not lie on the disk under their hash")
 class InMemory(Store):
     """Keeps everything in a dict of its own."""
 
@@ -193,7 +187,6 @@ class InMemory(Store):
         return sha256(content)
 
 
-@wrong("52.2", says="return the sha256")
 class NamedByMd5(Store):
     """Uses another hash."""
 
@@ -204,7 +197,6 @@ class NamedByMd5(Store):
         return name
 
 
-@wrong("52.2", says="the same put again")
 class BelievesTheLeftover(Store):
     """Takes a side file that is there for one that is whole."""
 
@@ -220,6 +212,59 @@ class BelievesTheLeftover(Store):
         self.disk.write(name + ".part", content)
         self.disk.rename(name + ".part", name)
         return name
+
+
+def pair(store):
+    """Return the two functions that the task asks for."""
+    return store.put, store.get
+
+
+@wrong("52.2", says="never be half written")
+def in_place(disk):
+    """Writes under the hash itself."""
+    return pair(InPlace(disk))
+
+
+@wrong("52.2", says="in good order took")
+def always(disk):
+    """Writes what is there already."""
+    return pair(Always(disk))
+
+
+@wrong("52.2", says="the damage is still there")
+def trusts_existence(disk):
+    """Takes what exists for what is right."""
+    return pair(TrustsExistence(disk))
+
+
+@wrong("52.2", says="verify what you read")
+def unverified(disk):
+    """Hands out whatever lies there."""
+    return pair(Unverified(disk))
+
+
+@wrong("52.2", says="has to raise KeyError")
+def none_for_missing(disk):
+    """Returns None for a name without content."""
+    return pair(NoneForMissing(disk))
+
+
+@wrong("52.2", says="do not lie on the disk under their hash")
+def in_memory(disk):
+    """Keeps everything in a dict of its own."""
+    return pair(InMemory(disk))
+
+
+@wrong("52.2", says="return the sha256")
+def named_by_md5(disk):
+    """Uses another hash."""
+    return pair(NamedByMd5(disk))
+
+
+@wrong("52.2", says="the same put again")
+def believes_the_leftover(disk):
+    """Takes a side file that is there for one that is whole."""
+    return pair(BelievesTheLeftover(disk))
 
 
 # 52.3
