@@ -198,9 +198,9 @@ class Logistic(Candidate):
 class Boosting(Candidate):
     """Histogram gradient boosting.
 
-    All rows and columns take part in every tree. So up to 200,000 rows neither a seed nor the order of the rows plays a
-    part; above, the bins come from a sample of positions, and both do (lesson 52). More and larger trees gained less than
-    a thousandth in Brier score on July and August.
+    All rows and columns take part in every tree. So up to 200,000 rows neither a seed nor the order of the rows plays
+    a part; above, the bins come from a sample of positions, and both do (lesson 52). More and larger trees gained less
+    than a thousandth in Brier score on July and August.
     """
 
     name: ClassVar[str] = "boosting"
