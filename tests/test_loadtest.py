@@ -10,6 +10,8 @@ import psutil
 import pytest
 from fastapi import FastAPI, Response
 from fastapi.testclient import TestClient
+from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Config
 
 from helpers.disruption.loadtest import bill, closed_loop, open_loop, serving, with_a_stall, write_service
 
@@ -23,6 +25,16 @@ app = FastAPI()
 @app.post("/predict")
 async def predict() -> str:
     return os.environ["WORD"]"""
+
+
+def test_cells_are_collected_as_they_run_also_without_a_history():
+    shell = InteractiveShell.instance(config=Config({"HistoryManager": {"enabled": False}}))
+    try:
+        shell.run_cell("from helpers.disruption.loadtest import cells_from_now_on\ncells = cells_from_now_on()")
+        shell.run_cell("x = 1", store_history=False)
+        assert shell.user_ns["cells"] == ["x = 1"]
+    finally:
+        InteractiveShell.clear_instance()
 
 
 def test_the_last_form_of_a_piece_is_written(tmp_path):

@@ -27,6 +27,15 @@ MARK = "# service.py"  # how a cell begins that is a piece of the file
 START_SECONDS = 300
 
 
+def cells_from_now_on() -> list[str]:
+    """The text of each cell that this notebook runs from now on; the list grows as they run."""
+    from IPython import get_ipython
+
+    cells: list[str] = []
+    get_ipython().events.register("pre_run_cell", lambda cell: cells.append(cell.raw_cell))
+    return cells
+
+
 def write_service(folder: Path, cells: Iterable[str], last: str) -> None:
     """Write service.py: the cells that are pieces of it, and a last line.
 
