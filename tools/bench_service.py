@@ -26,10 +26,10 @@ import psutil
 from bench_lines import Line, interleaved, seconds
 from bench_memory import PeakMemory
 from pydantic_core import from_json, to_json
-from ready import wait_until_ready
 
 from helpers.data import load_tables
 from helpers.disruption.contract import mended
+from helpers.disruption.loadtest import wait_until_ready
 from helpers.disruption.registry import TRUSTED, Registry
 from helpers.disruption.stream import events, flight_plans, records
 

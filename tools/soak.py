@@ -33,11 +33,11 @@ from typing import Any, NamedTuple
 import httpx
 import pandas as pd
 from pydantic_core import to_json
-from ready import wait_until_ready
 
 from helpers.course.lab import free_port
 from helpers.data import Tables, load_tables
 from helpers.disruption.faults import cut, stream_of
+from helpers.disruption.loadtest import wait_until_ready
 from helpers.disruption.model import train
 from helpers.disruption.parts import Sample
 from helpers.disruption.registry import make_card

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Coroutine, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from socket import create_server
@@ -24,7 +24,7 @@ import pandas as pd
 import psutil
 
 MARK = "# service.py"  # how a cell begins that is a piece of the file
-START_SECONDS = 300
+START_SECONDS = 300  # in which a server must be ready, on a busy machine too
 
 
 def cells_from_now_on() -> list[str]:
@@ -59,21 +59,26 @@ def serving(folder: Path, **environment: str) -> Iterator[tuple[httpx.Client, ps
     log = folder / f"{port}.log"
     with client, log.open("wb") as out, subprocess.Popen(command, cwd=folder, stdout=out, **said) as process:
         try:
-            wait_until_it_answers(client, process, log)
+            wait_until_ready(f"{client.base_url}", lambda: process.poll() is None, log)
             yield client, psutil.Process(process.pid)
         finally:
             process.kill()
 
 
-def wait_until_it_answers(client: httpx.Client, process: subprocess.Popen, log: Path) -> None:
-    """Return when the service answers anything. Raises RuntimeError with its last words when it does not."""
-    deadline = time.monotonic() + START_SECONDS
-    while process.poll() is None and time.monotonic() < deadline:
+def wait_until_ready(url: str, is_alive: Callable[[], bool], log: Path) -> None:
+    """Return when ``url`` is answered without a server error: of /readyz that means ready, of any other address awake.
+
+    Raises RuntimeError with the end of its log when the process has ended, or takes too long.
+    """
+    end = time.monotonic() + START_SECONDS
+    while time.monotonic() < end and is_alive():
         with suppress(httpx.TransportError):
-            client.get("/")
-            return
-        time.sleep(0.05)
-    raise RuntimeError(log.read_text("utf-8", "replace")[-2000:])
+            if httpx.get(url, trust_env=False).status_code < 500:
+                return
+        time.sleep(0.1)
+    state = "did not get ready in time" if is_alive() else "ended by itself"
+    last = log.read_text("utf-8", "replace")[-2000:]
+    raise RuntimeError(f"the server {state} after its start; the end of its log: {last}")
 
 
 def bill(client: httpx.Client, body: dict[str, Any], times: int = 200) -> pd.Series:
