@@ -125,32 +125,6 @@ def test_a_service_answers_from_the_home_of_a_replay(folder, replayed):
     assert f"Serving on {address}/" in errors and "Traceback" not in errors
 
 
-@pytest.mark.parametrize(
-    ("arguments", "says"),
-    [
-        (["replay", "--policy", "daily"], "no policy 'daily': choose from never, calendar, alarm"),
-        (["replay", "--fault", "flood"], "no fault 'flood': choose from schema-change"),
-        (["replay", "--from", "2013-04-02", "--to", "2013-04-01"], "give an end after the start"),
-        (["replay", "--from", "spring"], "--from"),
-        (["replay", "--speed", "-1"], "speed is -1"),
-        (["replay", "--fault-from", "2013-05-01"], "but which? Choose from schema-change"),
-        (["replay", "--fault", "bad-model", "--fault-from", "2015-05-01"], "which is not played"),
-        (["replay", "--bulk", "--fault", "unit-change"], "cannot be played in bulk"),
-        (["replay", "--from", "2019-04-01", "--to", "2019-05-01"], "choose 2013 or 2023"),
-        (["monitor"], "nothing was served yet: `mle replay` does it"),
-        (["monitor", "--by", "month"], "choose day or week"),
-    ],
-)
-def test_a_wrong_argument_gets_one_line(arguments, says, tmp_path, monkeypatch, capsys):
-    monkeypatch.setenv("MLE_HOME", str(tmp_path))
-    monkeypatch.setattr(sys, "argv", ["mle", *arguments])
-    with pytest.raises(SystemExit) as end:
-        main()
-    shown = capsys.readouterr()
-    assert (end.value.code, shown.out.strip()) == (2, "")
-    assert shown.err.count("\n") == 1 and shown.err.startswith("mle: ") and says in shown.err
-
-
 class OneVersion(MemoryRegistry):
     """A registry with a champion and no history."""
 
