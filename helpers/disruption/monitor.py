@@ -36,6 +36,7 @@ from scipy.stats import kstwobign
 from helpers.disruption.monitor_counts import (
     LATENCY_QUANTILES,
     Costs,
+    Counts,
     Days,
     Layout,
     count_days,
@@ -240,8 +241,13 @@ class Monitor:
 
     def null(self, weights: np.ndarray) -> pd.DataFrame:
         """Statistics of quiet windows, each compared with the days that were not drawn for it."""
-        window, rest = self.reference.sums(weights), self.reference.sums((weights == 0).astype("float64"))
-        return statistics(window, rest, self.layout, self.costs)
+        drawn = self.reference.sums((weights > 0).astype("float64"))
+        rest = {key: counts - drawn[key] for key, counts in self.whole().items()}
+        return statistics(self.reference.sums(weights), rest, self.layout, self.costs)
+
+    def whole(self) -> Counts:
+        """The days of the reference, added up (one row)."""
+        return self.reference.sums(np.ones((1, len(self.reference.days))))
 
     def count(self, served: pd.DataFrame, refused: pd.Series | None = None) -> Days:
         """Count what was served and refused (``refused``: the times), on each day from the first to the last.
@@ -254,8 +260,7 @@ class Monitor:
 
     def values(self, days: Days, weights: np.ndarray) -> pd.DataFrame:
         """Statistics of the windows that are sums of ``days`` with ``weights`` (windows x days)."""
-        every = self.reference.sums(np.ones((1, len(self.reference.days))))
-        return statistics(days.sums(weights), every, self.layout, self.costs)
+        return statistics(days.sums(weights), self.whole(), self.layout, self.costs)
 
     def check(
         self, served: pd.DataFrame, refused: pd.Series | None = None, lengths: Iterable[int] = (1, 7)

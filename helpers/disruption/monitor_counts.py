@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import csr_array
 
 from helpers.disruption.stream import NEW_YORK
 from helpers.metrics import Bins, psi_of_counts
@@ -121,8 +122,9 @@ class Days:
     counts: Counts
 
     def sums(self, weights: np.ndarray) -> Counts:
-        """Add the days up: one row for each row of ``weights`` (windows x days)."""
-        return {key: weights @ counts for key, counts in self.counts.items()}
+        """Add the days up: one row for each row of ``weights`` (windows x days), of which few are not 0."""
+        some = csr_array(weights)
+        return {key: some @ counts for key, counts in self.counts.items()}
 
 
 class Layout(NamedTuple):
