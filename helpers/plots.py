@@ -130,10 +130,10 @@ def strips(ax: Axes, above: dict[str, ArrayLike], below: dict[str, ArrayLike], n
     ax.set_yticks(range(len(above)), above)
 
 
-def dumbbells(ax: Axes, table: pd.DataFrame, marked: str) -> None:
-    """Draw each row of a table with two columns as a hollow and a full dot, the `marked` row red."""
+def dumbbells(ax: Axes, table: pd.DataFrame, marked: str | list[str]) -> None:
+    """Draw each row of a table with two columns as a hollow and a full dot, the `marked` row or rows red."""
     first, second = table.columns
-    colours = [RED if name == marked else GREY for name in table.index]
+    colours = np.where(table.index.isin(np.atleast_1d(marked)), RED, GREY)
     ax.hlines(table.index, table[first], table[second], color=colours)
     ax.scatter(table[first], table.index, facecolor="white", edgecolor=colours, label=first, zorder=3)
     ax.scatter(table[second], table.index, color=colours, label=second, zorder=3)
@@ -166,12 +166,18 @@ def tree(ax: Axes, root: dict, words: Callable[[dict], str]) -> None:
     ax.axis("off")
 
 
-def heat(ax: Axes, table: pd.DataFrame, unit: str) -> None:
-    """Draw a table as coloured cells with their values in them, its index upwards and its columns to the right."""
-    picture = ax.pcolormesh(table, cmap="cividis", edgecolor="white")
+def heat(ax: Axes, table: pd.DataFrame, unit: str, decimals: int = 1, around_zero: bool = False) -> None:
+    """Draw a table as coloured cells with their values in them, its index upwards and its columns to the right.
+
+    With ``around_zero`` the colours part at zero, and zero is white.
+    """
+    reach = np.abs(table.to_numpy()).max()
+    colours = {"cmap": "PuOr", "vmin": -reach, "vmax": reach} if around_zero else {"cmap": "cividis"}
+    picture = ax.pcolormesh(table, edgecolor="white", **colours)
     for (row, column), value in np.ndenumerate(table.to_numpy()):
-        shade = "black" if picture.norm(value) > 0.5 else "white"
-        ax.text(column + 0.5, row + 0.5, f"{value:.1f}", ha="center", va="center", color=shade)
+        red, green, blue, _ = picture.to_rgba(value)
+        shade = "black" if 0.3 * red + 0.6 * green + 0.1 * blue > 0.48 else "white"
+        ax.text(column + 0.5, row + 0.5, f"{value:.{decimals}f}", ha="center", va="center", color=shade)
     ax.set_xticks(np.arange(table.shape[1]) + 0.5, table.columns)
     ax.set_yticks(np.arange(table.shape[0]) + 0.5, table.index)
     ax.grid(visible=False)

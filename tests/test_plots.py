@@ -43,6 +43,22 @@ def test_a_table_becomes_cells_with_their_values_each_in_its_place(ax):
     assert [label.get_text() for label in ax.get_xticklabels()] == ["8", "16"]
 
 
+def test_colours_part_at_zero_where_they_are_asked_to(ax):
+    plots.heat(ax, pd.DataFrame([[-1.0, 0.0, 4.0]]), "points", decimals=0, around_zero=True)
+    assert ax.collections[0].get_clim() == (-4, 4)
+    assert [text.get_text() for text in ax.texts] == ["-1", "0", "4"]
+    assert [text.get_color() for text in ax.texts] == ["black", "black", "white"]
+
+
+def test_one_dumbbell_is_marked_or_several(ax):
+    table = pd.DataFrame({"before": [1.0, 2.0, 3.0], "after": [2.0, 3.0, 4.0]}, ["wind", "gust", "rain"])
+    for marked, red in (("wind", [0]), (["wind", "gust"], [0, 1])):
+        ax.clear()
+        plots.dumbbells(ax, table, marked)
+        dots = ax.collections[-1].get_facecolor()
+        assert [number for number in range(3) if (dots[number] == mpl.colors.to_rgba(plots.RED)).all()] == red
+
+
 def test_a_band_holds_the_runs_from_the_first_step_shown(ax):
     runs = np.arange(11)[:, None] + np.zeros((11, 4))
     plots.bands(ax, {"random": runs}, [plots.BLUE], first=2)
