@@ -105,6 +105,15 @@ def one_number_a_row(values: object, what: str) -> np.ndarray:
     return array.astype(float)
 
 
+def one_number_a_fold(values: object, what: str, folds: int = 5) -> np.ndarray:
+    """The values as finite floats, with a message that names `what` they are when they are not one for each fold."""
+    assert np.ndim(values) == 1, f"Return the {what}s of the folds, one number a fold: this is {type_name(values)}."
+    assert len(values) == folds, f"The task asks for {folds} folds: these are {len(values)} {what}s."
+    array = np.asarray(values, float)
+    assert np.isfinite(array).all(), f"Some fold has no {what}."
+    return array
+
+
 def _conclude(exercise: str, judge: Callable[..., None], arguments: tuple) -> Result:
     try:
         judge(*arguments)

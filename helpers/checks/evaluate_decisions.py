@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.random import Generator
 from sklearn.metrics import roc_auc_score
 
-from helpers.checks.core import check, type_name
+from helpers.checks.core import check, one_number_a_fold, type_name
 
 MEGABYTE = 1e6
 LONGEST = 60  # sorts of the same flights; a loop of searches takes 20, one over all pairs 200
@@ -192,12 +192,7 @@ def check_repaired_bills(repaired_bills, rng: Generator) -> None:
 
 
 def _bills(repaired_bills: Callable, X: pd.DataFrame, late: pd.Series, day: pd.Series, miss: float) -> np.ndarray:
-    bills = repaired_bills(X.copy(), late.copy(), day.copy(), 1.0, miss)
-    assert np.ndim(bills) == 1, f"Return the bills of the folds, one number a fold: this is {type_name(bills)}."
-    assert len(bills) == 5, f"The task asks for five folds: these are {len(bills)} bills."
-    bills = np.asarray(bills, float)
-    assert np.isfinite(bills).all(), "Some fold has no bill."
-    return bills
+    return one_number_a_fold(repaired_bills(X.copy(), late.copy(), day.copy(), 1.0, miss), "bill")
 
 
 def _five_days(rng: Generator) -> tuple[pd.DataFrame, pd.Series, pd.Series]:

@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.random import Generator
 from sklearn.metrics import roc_auc_score
 
-from helpers.checks.core import check, one_number_a_row, type_name
+from helpers.checks.core import check, one_number_a_fold, one_number_a_row, type_name
 
 HOUR = pd.Timedelta(hours=1)
 
@@ -110,12 +110,7 @@ def check_repaired_scores(repaired_scores, rng: Generator) -> None:
 
 
 def _scores(repaired_scores: Callable, X: pd.DataFrame, y: pd.Series, day: pd.Series, k: int) -> np.ndarray:
-    scores = repaired_scores(X.copy(), y.copy(), day.copy(), k)
-    assert np.ndim(scores) == 1, f"Return the scores of the folds, one number a fold: this is {type_name(scores)}."
-    assert len(scores) == 5, f"The task asks for five folds: these are {len(scores)} scores."
-    scores = np.asarray(scores, float)
-    assert np.isfinite(scores).all(), "Some fold has no score."
-    return scores
+    return one_number_a_fold(repaired_scores(X.copy(), y.copy(), day.copy(), k), "score")
 
 
 def _noise(rng: Generator) -> tuple[pd.DataFrame, pd.Series, pd.Series]:
