@@ -4,6 +4,7 @@ import asyncio
 import subprocess
 import sys
 import time
+from itertools import count
 
 import httpx
 import psutil
@@ -105,6 +106,7 @@ def test_an_open_loop_asks_whether_or_not_it_hears():
     found, in_hand = offered(lambda client: open_loop(client, {}, rate=1000, number=30))
     assert len(found) == 30 and max(in_hand) > 5
     assert (found.due <= found.sent).all() and (found.answered - found.sent >= 0.02).all()
+    assert (found.due.iloc[-1] - found.due.iloc[0]) / 29 == pytest.approx(1 / 1000, rel=0.1)
 
 
 def test_a_closed_loop_asks_when_it_has_heard():
@@ -137,10 +139,13 @@ def test_a_bill_takes_an_answer_apart():
     def alive() -> None:
         time.sleep(0.005)
 
+    number = count()
+
     @app.post("/predict")
     def predict(response: Response) -> None:
         time.sleep(0.05)
-        response.headers["Server-Timing"] = "model;dur=20.000, store;dur=10.000"
+        slow = next(number) % 2  # never the quickest in both
+        response.headers["Server-Timing"] = f"model;dur={20 + slow}, store;dur={11 - slow}"
 
     found = bill(TestClient(app), {}, times=20)
     assert list(found.index) == ["model", "store", "HTTP", "rest"]

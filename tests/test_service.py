@@ -319,9 +319,11 @@ def test_writing_wants_the_key(client, store, path, key):
         ({"dest": "lax"}, "plan.dest"),
         ({"flight": 0}, "plan.flight"),
         ({"flight": "many"}, "plan.flight"),
+        ({"flight": True}, "plan.flight"),
         ({"distance": -1}, "plan.distance"),
         ({"scheduled_departure": "2013-07-01T12:00:00"}, "plan.scheduled_departure"),
         ({"scheduled_departure": 1372680000}, "plan.scheduled_departure"),
+        ({"scheduled_departure": "1372680000"}, "plan.scheduled_departure"),
         ({"scheduled_arrival": "2013-06-01T12:00:00Z"}, "plan"),
         ({"colour": "red"}, "plan.colour"),
         ({"\ud800": "half a character"}, "plan"),
@@ -361,6 +363,10 @@ def test_who_has_no_key_leaves_no_trace(client, store, body):
 def test_a_refusal_that_cannot_be_noted_is_a_refusal_all_the_same(client, store, monkeypatch):
     monkeypatch.setattr(store, "add_refused", Mock(side_effect=StoreFull("no room left")))
     refused(client.post(ONE, json={"plan": {}}), 422, "plan.carrier")
+
+
+def test_a_broken_text_names_no_field(client):
+    refused(client.post(ONE, content=b"{", headers={"Content-Type": "application/json"}), 422, "body")
 
 
 def test_a_pointer_is_escaped(client):

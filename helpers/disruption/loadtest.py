@@ -71,32 +71,32 @@ def wait_until_ready(url: str, is_alive: Callable[[], bool], log: Path) -> None:
     Raises RuntimeError with the end of its log when the process has ended, or takes too long.
     """
     end = time.monotonic() + START_SECONDS
-    while time.monotonic() < end and is_alive():
-        with suppress(httpx.TransportError):
-            if httpx.get(url, trust_env=False).status_code < 500:
-                return
-        time.sleep(0.1)
+    with httpx.Client(trust_env=False) as client:
+        while time.monotonic() < end and is_alive():
+            with suppress(httpx.TransportError):
+                if client.get(url).status_code < 500:
+                    return
+            time.sleep(0.1)
     state = "did not get ready in time" if is_alive() else "ended by itself"
     last = log.read_text("utf-8", "replace")[-2000:]
     raise RuntimeError(f"the server {state} after its start; the end of its log: {last}")
 
 
-def bill(client: httpx.Client, body: dict[str, Any], times: int = 200) -> pd.Series:
+def bill(client: httpx.Client, body: dict[str, Any], times: int = 100) -> pd.Series:
     """Milliseconds of each part of an answer, told by its header Server-Timing and by asking /healthz in between.
 
-    "HTTP" is what /healthz takes, "rest" what no other part explains. Each is the mean of the quickest tenth of the
-    answers, since whatever else the machine does only adds.
+    "HTTP" is what /healthz takes, "rest" what no other part explains. Each part is the mean of its own quickest tenth,
+    since whatever else the machine does only adds.
     """
-    idle, answers = [], []
+    answers = []
     for _ in range(times):
         start = perf_counter()
         client.get("/healthz")
         middle = perf_counter()
         steps = client.post("/predict", json=body).headers["server-timing"].split(", ")
-        idle.append(1000 * (middle - start))
-        answers.append(dict(step.split(";dur=") for step in steps) | {"total": 1000 * (perf_counter() - middle)})
-    parts = pd.DataFrame(answers).astype("float64").nsmallest(times // 10, "total").mean()
-    parts["HTTP"] = np.mean(sorted(idle)[: times // 10])
+        around = {"HTTP": 1000 * (middle - start), "total": 1000 * (perf_counter() - middle)}
+        answers.append(dict(step.split(";dur=") for step in steps) | around)
+    parts = pd.DataFrame(answers).astype("float64").apply(lambda part: part.nsmallest(times // 10).mean())
     parts["rest"] = parts.pop("total") - parts.sum()
     return parts
 
@@ -110,8 +110,9 @@ async def ask(client: httpx.AsyncClient, body: dict[str, Any], due: float) -> tu
 
 async def open_loop(client: httpx.AsyncClient, body: dict[str, Any], rate: float, number: int) -> pd.DataFrame:
     """Ask at random moments, `rate` times a second, whether or not the answers come."""
+    gaps = np.random.default_rng(0).exponential(1, number)
     tasks, due = [], perf_counter()
-    for gap in np.random.default_rng(0).exponential(1 / rate, number):
+    for gap in gaps / gaps.sum() * number / rate:  # a short load by chance would be lighter or heavier than asked for
         due += gap
         await asyncio.sleep(max(due - perf_counter(), 0))
         tasks.append(asyncio.create_task(ask(client, body, due)))
@@ -132,7 +133,7 @@ async def with_a_stall(process: psutil.Process, load: Coroutine, seconds: float 
     """Run a load; soon after its start the process stands still for some seconds."""
 
     async def stall() -> None:
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(0.1)
         process.suspend()
         try:
             await asyncio.sleep(seconds)

@@ -10,6 +10,7 @@ it was decided. A diversion three hours after the flight should have landed.
 Times are UTC inside.
 """
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal, Self
 
@@ -30,6 +31,7 @@ ORIGINS = ("EWR", "JFK", "LGA")
 HORIZON = timedelta(hours=2)  # from the decision to the scheduled departure
 OBSERVATION_DELAY = timedelta(minutes=51)  # the observation of hour h is made at h:51
 YEARS = (2000, 2100)  # moments outside these years are mistakes of a clock or of a unit
+NUMBER = re.compile("[-+.0-9]+")
 
 # Lowest and highest value that can be true, in the units of the weather table.
 WEATHER_RANGES = {
@@ -46,8 +48,8 @@ WEATHER_RANGES = {
 
 
 def no_number(value: Any) -> Any:
-    """Refuse a number where a moment is wanted: nobody can tell whether it counts seconds or milliseconds."""
-    if isinstance(value, int | float):
+    """Refuse a number where a moment is wanted, also as text: nobody can tell seconds from milliseconds."""
+    if isinstance(value, int | float) or (isinstance(value, str) and NUMBER.fullmatch(value)):
         raise ValueError("give a moment as text with its offset from UTC, such as 2013-07-01T18:30:00Z")
     return value
 
@@ -115,12 +117,12 @@ class FlightPlan(Message):
     """
 
     carrier: Carrier
-    flight: Annotated[int, Field(ge=1, le=9999)]
+    flight: Annotated[int, Field(ge=1, le=9999, strict=True)]  # strict: true is not flight 1
     origin: Origin
     dest: Destination
     scheduled_departure: ScheduledMoment
     scheduled_arrival: ScheduledMoment
-    distance: Annotated[float, Field(gt=0, le=12_000, allow_inf_nan=False)]
+    distance: Annotated[float, Field(gt=0, le=12_000, allow_inf_nan=False, strict=True)]
     tailnum: TailNumber | None = None
 
     @model_validator(mode="after")

@@ -563,7 +563,7 @@ def add_problems(app: FastAPI, service: Service) -> None:
 
     @app.exception_handler(RequestValidationError)
     def breaks_contract(request: Request, error: RequestValidationError) -> Response:
-        found = faults([fault | {"loc": place_in_body(fault["loc"])} for fault in error.errors()])
+        found = faults([fault | {"loc": place_in_body(fault)} for fault in error.errors()])
         service.metrics.refused.labels(request.scope["route"].path).inc()
         if isinstance(error.body, Mapping):  # read, so the API key was right
             service.note_refused([moment_of(error.body)])
@@ -580,8 +580,11 @@ def add_problems(app: FastAPI, service: Service) -> None:
     app.add_exception_handler(StoreError, answer(503, retry))
 
 
-def place_in_body(place: Sequence[str | int]) -> Sequence[str | int]:
+def place_in_body(fault: Mapping[str, Any]) -> Sequence[str | int]:
     """Where a fault is, seen from the body; a header or a parameter keeps its kind."""
+    place = fault["loc"]
+    if fault["type"] == "json_invalid":  # its place is a position in the text, and no field
+        return ()
     return place[1:] if place and place[0] == "body" else place
 
 
