@@ -239,6 +239,16 @@ def test_a_gain_is_the_difference_of_two_aucs_and_surer_than_either():
     assert roc_auc_gain(target, new, new, day) == (0, 0, 0)
 
 
+def test_pairs_counted_by_days_give_each_resample_its_auc_to_the_last_bit():
+    rng = np.random.default_rng(0)
+    day, target = rng.integers(0, 6, 300), rng.random(300) < 0.3
+    ranking = Ranking(target, rng.integers(0, 40, 300) / 40)
+    weights = np.vstack([rng.integers(0, 4, (50, 6)), np.zeros((1, 6))]).astype("float64")
+    each = [ranking.roc_auc(by_day[day]) for by_day in weights]
+    assert np.array_equal(ranking.roc_auc_by_days(day, weights), each, equal_nan=True)
+    assert np.isnan(each).sum() == 1
+
+
 def test_a_thousand_resamples_of_a_season_take_no_time():
     values, day = noisy_days(122, 917, seed=0)
     start = time.perf_counter()
