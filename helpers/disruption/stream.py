@@ -49,24 +49,32 @@ def flight_plans(tables: Tables) -> pd.DataFrame:
 def events(tables: Tables) -> pd.DataFrame:
     """Everything that became known in the year, one row an event, in order of ``at``; columns as in the models.
 
+    What can happen to a flight: see ``courses``.
+    """
+    stream = [courses(tables, flight_plans(tables)), observations(tables.weather)]
+    return pd.concat(stream).sort_values(["at", "event_id"], ignore_index=True)
+
+
+def courses(tables: Tables, plans: pd.DataFrame) -> pd.DataFrame:
+    """The events of every flight, in no order.
+
     A flight has one of three courses: cancelled; departed and arrived; departed and diverted. A flight with a
     departure and no arrival delay counts as diverted, whether it landed late elsewhere (717 in 2013, which have a
     clock time of arrival without its day) or left no arrival at all (458). Column that a kind does not have: missing.
     """
-    plans, flights = flight_plans(tables), tables.flights
+    flights = tables.flights
     delayed = plans.scheduled_departure + minutes(flights.dep_delay)
     arrived = plans.scheduled_arrival + minutes(flights.arr_delay)
     landing = plans.scheduled_arrival + minutes(flights.dep_delay.clip(lower=0))
     cancelled = flights.dep_time.isna()
     diverted = ~cancelled & flights.arr_delay.isna()
-    stream = [
+    found = [
         flight_events("departed", plans, delayed.where(~cancelled), flights.dep_delay),
         flight_events("arrived", plans, arrived, flights.arr_delay),
         flight_events("cancelled", plans, plans.scheduled_departure.where(cancelled)),
         flight_events("diverted", plans, (landing + DIVERSION_DELAY).where(diverted)),
-        observations(tables.weather),
     ]
-    return pd.concat(stream).sort_values(["at", "event_id"], ignore_index=True)
+    return pd.concat(found)
 
 
 def flight_events(kind: str, plans: pd.DataFrame, at: pd.Series, delay: pd.Series | None = None) -> pd.DataFrame:
