@@ -77,6 +77,31 @@ def stops_at_the_first(defaults, file, environ):
         raise ValueError(str(error).split("; ")[0]) from None
 
 
+@wrong("51.1", says="names every setting that is wrong")
+def first_text_only(defaults, file, environ):
+    """Names every fault of the file, and only the first of the environment."""
+    try:
+        return layered(defaults, file, environ, read_text)
+    except ValueError as error:
+        faults = str(error).split("; ")
+        of_file = [fault for fault in faults if fault.split("=")[0] in file]
+        raise ValueError("; ".join([*of_file, *[fault for fault in faults if fault not in of_file][:1]])) from None
+
+
+@wrong("51.1", says="the message is")
+def bad_text_leaves_the_file(defaults, file, environ):
+    """Falls back on the file where the environment has a bad text."""
+    used = {}
+    for variable, text in environ.items():
+        try:
+            layered(defaults, {}, {variable: text}, read_text)
+        except ValueError:
+            if variable.removeprefix("RISK_").lower() in file:
+                continue
+        used[variable] = text
+    return layered(defaults, file, used, read_text)
+
+
 @wrong("51.1", says="raise a ValueError that says why")
 def key_error(defaults, file, environ):
     """Lets the look-up of an unknown setting fail."""
@@ -189,6 +214,20 @@ def fills_the_training(flights):
     return learnt
 
 
+@wrong("51.2", says="asked again with another wind")
+def remembers_by_label(flights):
+    """Remembers its answers by the label of the flight."""
+    rates, wind = rates_of(flights), flights.wind
+    learnt = model(rates, flights.late.mean(), wind.median(), wind.mean(), wind.std())
+    memory = {}
+
+    def forecast(asked):
+        answers = zip(asked.index, learnt(asked), strict=True)
+        return [memory.setdefault(label, answer) for label, answer in answers]
+
+    return forecast
+
+
 # 51.3
 
 
@@ -204,6 +243,25 @@ def missing_is_fine(ask, flights, change, sense, tolerance):
     move = moved(ask, flights, change)
     bad = {"same": np.abs(move) > tolerance, "up": move < -tolerance, "down": move > tolerance}[sense]
     return flights.index[bad].tolist()
+
+
+@wrong("51.3", says="is missing is not among the violations")
+def missing_only_after(ask, flights, change, sense, tolerance):
+    """Looks for missing forecasts only after the change."""
+    move = moved(ask, flights, change)
+    bad = {"same": np.abs(move) > tolerance, "up": move < -tolerance, "down": move > tolerance}[sense]
+    after = np.asarray(ask(change(flights.copy())), float)
+    return flights.index[bad | np.isnan(after)].tolist()
+
+
+@wrong("51.3", says="is not among the violations")
+def change_in_place(ask, flights, change, sense, tolerance):
+    """Ignores what `change` returns and counts on its writing into the table."""
+    before, table = np.asarray(ask(flights.copy()), float), flights.copy()
+    change(table)
+    move = np.asarray(ask(table), float) - before
+    allowed = {"same": np.abs(move) <= tolerance, "up": move >= -tolerance, "down": move <= tolerance}[sense]
+    return flights.index[~allowed].tolist()
 
 
 @wrong("51.3", says="give away copies")
@@ -299,6 +357,41 @@ def alphabetical(steps):
 def or_true_left(steps):
     """Leaves `|| true`."""
     return in_order(step_of(step, is_strict=False) for step in steps)
+
+
+@wrong("51.4", says="green whatever happens")
+def or_true_after_install(steps):
+    """Looks at `|| true` only where nothing is installed."""
+
+    def mended(command):
+        return command_of(command, is_strict=not command.startswith("pip install"))
+
+    return in_order(
+        {**step_of(step, is_strict=False), "run": [*map(mended, step_of(step, is_strict=False)["run"])]}
+        for step in steps
+    )
+
+
+@wrong("51.4", says="keep them all")
+def drops_empty_steps(steps):
+    """Drops a step that has nothing left to run."""
+    return in_order(step for step in map(step_of, steps) if step["run"])
+
+
+@wrong("51.4", says="stays the same when the lock changes")
+def key_names_the_lock(steps):
+    """Takes a key that names the lock for one that holds it."""
+    return in_order(
+        step_of(step, suffix="" if "requirements.txt" in step.get("cache-key", "") else f"-{LOCK}") for step in steps
+    )
+
+
+@wrong("51.4", says="stays the same when the lock changes")
+def any_hash(steps):
+    """Takes the hash of any file for that of the lock."""
+    return in_order(
+        step_of(step, suffix="" if "hashFiles" in step.get("cache-key", "") else f"-{LOCK}") for step in steps
+    )
 
 
 @wrong("51.4", says="the failure is swallowed")
@@ -432,6 +525,13 @@ def forgives_one_violation(invariance, slices):
 def ships_anyway(invariance, slices):
     """Ships when only slices block."""
     return decided(invariance, slices) | {"ship": not any(invariance.values())}
+
+
+@wrong("51.5", says="ship is")
+def ships_only_what_is_clean(invariance, slices):
+    """Takes what is watched for a reason not to ship."""
+    found = decided(invariance, slices)
+    return found | {"ship": not found["block"] and not found["watch"]}
 
 
 @wrong("51.5", says="in order, each once")
