@@ -72,6 +72,14 @@ def tool_from_due(due, sent, answered, budget):
     return report(due, sent, answered, budget, reported_p99=report(due, due, answered, budget)["p99"])
 
 
+@wrong("53.1", says="a count at some moments comes near it only")
+def counts_at_moments(due, sent, answered, budget):
+    """Counts who is in the house at ten thousand moments."""
+    moments = np.linspace(due.min(), answered.max(), 10_000)
+    house = np.mean([((due <= now) & (now < answered)).sum() for now in moments])
+    return report(due, sent, answered, budget, in_house=house)
+
+
 # 53.2
 
 
@@ -256,6 +264,99 @@ def tells_the_exception(score):
     return app_with(score, answer=answer)
 
 
+@wrong("53.2", says="that belongs in the log")
+def tells_the_kind_of_exception(score):
+    """Names the class of the exception."""
+
+    def answer(score, question):
+        try:
+            probability = score(question.model_dump())
+        except NotReady:
+            return problem(503, "Not now", "loading", headers={"Retry-After": "1"})
+        except Exception as error:
+            return problem(500, "A fault", f"{type(error).__name__} in score")
+        return guarded(lambda asked: probability, question)
+
+    return app_with(score, answer=answer)
+
+
+@wrong("53.2", says="that belongs in the log")
+def tells_why_it_is_not_ready(score):
+    """Sends the text of the exception that says to wait."""
+
+    def answer(score, question):
+        try:
+            return {"probability": float(score(question.model_dump()))}
+        except NotReady as error:
+            return problem(503, "Not now", str(error), headers={"Retry-After": "1"})
+
+    return app_with(score, answer=answer)
+
+
+@wrong("53.2", says="is no JSON object")
+def takes_the_second_step_for_the_field(score):
+    """Fails where the fault is no field's."""
+    return app_with(score, errors=lambda error: [e | {"field": f["loc"][1]} for e, f in pairs(error)])
+
+
+def pairs(error):
+    """Return each error of a refusal with the fault that it tells of."""
+    return zip(named(error), error.errors(), strict=True)
+
+
+@wrong("53.2", says="repeats what was sent")
+def tells_the_number(score):
+    """Puts a number that is too small into the detail."""
+
+    def with_number(error):
+        small = "greater_than"
+        return [e | ({"detail": f"{f['input']} is too small"} if f["type"] == small else {}) for e, f in pairs(error)]
+
+    return app_with(score, errors=with_number)
+
+
+def app_with_dest(pattern):
+    """Return a make_app whose destination has another pattern."""
+
+    def make_app(score):
+        class Other(Question):
+            dest: Annotated[str, Field(pattern=pattern)]
+
+        return app_with(score, Other)
+
+    return make_app
+
+
+any_case = wrong("53.2", says="nonsense in good health")(app_with_dest("^[A-Za-z]{2}[A-Z]$|^[A-Z][a-z][A-Z]$"))
+with_digits = wrong("53.2", says="nonsense in good health")(app_with_dest("^[A-Z0-9]{3}$"))
+
+
+@wrong("53.2", says="must still serve")
+def a_floor_of_a_tenth(score):
+    """Takes a tenth of a mile for the least distance."""
+
+    class Floor(Question):
+        distance: Annotated[float, Field(ge=0.1, le=12_000, allow_inf_nan=False)]
+
+    return app_with(score, Floor)
+
+
+@wrong("53.2", says="blocks the thread that serves everybody")
+def computes_in_the_loop(score):
+    """Scores in an `async def`."""
+    app = FastAPI()
+
+    @app.exception_handler(RequestValidationError)
+    def refuse(request, error):
+        return problem(422, "Breaks the contract", "see errors", named(error))
+
+    @app.post("/predict")
+    async def predict(question: Question):
+        return guarded(score, question)
+
+    return app
+
+
 # 53.3
 
 
@@ -362,6 +463,61 @@ def compares_after_waiting():
     return once
 
 
+@wrong("53.3", says="both ran theirs")
+def an_event_without_a_lock():
+    """Wakes all who waited for work that failed, and each runs its own."""
+    table, entries = threading.Lock(), {}
+
+    def once(key, body, work):
+        if key is None:
+            return work()
+        with table:
+            is_first = key not in entries
+            entry = entries.setdefault(key, {"body": body, "done": threading.Event()})
+        if entry["body"] != body:
+            raise KeyReused
+        if not is_first:
+            entry["done"].wait()
+            if "result" in entry:
+                return entry["result"]
+        try:
+            entry["result"] = work()
+            return entry["result"]
+        finally:
+            entry["done"].set()
+
+    return once
+
+
+@wrong("53.3", says="was not kept")
+def retries_are_not_kept():
+    """Remembers that the first try failed, and never the result of a later one."""
+    table, entries = threading.Lock(), {}
+
+    def once(key, body, work):
+        if key is None:
+            return work()
+        with table:
+            entry = entries.setdefault(key, {"body": body, "lock": threading.Lock(), "failed": False})
+        if entry["body"] != body:
+            raise KeyReused
+        with entry["lock"]:
+            if "result" in entry or entry["failed"]:
+                return entry["result"] if "result" in entry else work()
+            try:
+                entry["result"] = work()
+            except Exception:
+                entry["failed"] = True
+                raise
+            return entry["result"]
+
+    return once
+
+
+compares_lengths = wrong("53.3", says="the answer to another question")(
+    lambda: (lambda once: lambda key, body, work: once(key, len(body), work))(keyed()())
+)
+
 MEMORY: dict = {}
 
 
@@ -466,6 +622,16 @@ def any_gap_is_missing(log, rebuild):
     return compare(log, rebuild, kind=kind)
 
 
+@wrong("53.4", says="with gaps on both sides differs on a share")
+def share_of_what_is_there(log, rebuild):
+    """Divides by the answers in which the service knew the feature."""
+    found, table = compare(log, rebuild), pd.DataFrame([answer["features"] for answer in log])
+    for name, entry in found.items():
+        if entry["kind"] == "factor":
+            entry["share"] *= len(table) / table[name].notna().sum()
+    return found
+
+
 # 53.5
 
 
@@ -524,6 +690,12 @@ def fixed_batches(arrivals, seconds, most, hold):
         free = max(free, part[0]) + seconds(len(part))
         times += [free] * len(part)
     return times
+
+
+@wrong("53.5", says="With most=")
+def whole_seconds(arrivals, seconds, most, hold):
+    """Rounds the times up to whole seconds."""
+    return np.ceil(batches(arrivals, seconds, most, hold))
 
 
 @wrong("53.5", says="have")
@@ -597,6 +769,16 @@ def promises_the_worst(curve, peak, budget, per_machine, price):
     """Promises the p99 of the safe rate, at which no process runs while all work."""
     found = plan(curve, peak, budget, per_machine, price)
     return found and found | {"p99_at_peak": curve[found["safe_rate"]]}
+
+
+@wrong("53.6", says="You promise a p99")
+def strictly_above_the_share(curve, peak, budget, per_machine, price):
+    """Takes the next rate where a process's share is a measured one."""
+    found = plan(curve, peak, budget, per_machine, price)
+    if found is None:
+        return None
+    share = peak / found["processes"]
+    return found | {"p99_at_peak": curve[min(rate for rate in curve if rate > share)]}
 
 
 @wrong("53.6", says="return None")
