@@ -79,10 +79,12 @@ def _tree(rng: Generator) -> Tree:
     return {
         "b.txt": one,
         "a.txt": two,
+        "a-1.txt": one,
         ".hidden": one,
         "Zürich.csv": b"\r\n" + three,
         "data": {"a.txt": three, "data": {"deep.txt": one}, "empty": {}},
         "data.txt": two,
+        "empty.txt": b"",
     }
 
 
@@ -95,7 +97,7 @@ def _others(base: Tree) -> list[tuple[Tree, str]]:
     inner = base["data"]
     swapped = base | {"a.txt": base["b.txt"], "b.txt": base["a.txt"]}
     renamed = {("c.txt" if name == "b.txt" else name): content for name, content in base.items()}
-    moved = {name: content for name, content in base.items() if name != "b.txt"}
+    moved = _without(base, "b.txt")
     deep = {"deep.txt": inner["data"]["deep.txt"] + b"!"}
     return [
         (base | {"a.txt": base["a.txt"][:-1]}, "A file has lost its last byte"),
@@ -103,16 +105,15 @@ def _others(base: Tree) -> list[tuple[Tree, str]]:
         (swapped, "Two files have exchanged their content"),
         (base | {"data": inner | {"data": deep}}, "A file two folders down has changed"),
         (moved | {"data": inner | {"b.txt": base["b.txt"]}}, "A file has moved into a folder"),
-        (
-            {name: content for name, content in base.items() if name != ".hidden"},
-            "A file whose name begins with a dot is gone",
-        ),
-        (
-            base | {"data": {name: content for name, content in inner.items() if name != "empty"}},
-            "An empty folder is gone",
-        ),
+        (_without(base, ".hidden"), "A file whose name begins with a dot is gone"),
+        (_without(base, "empty.txt"), "An empty file is gone"),
+        (base | {"data": _without(inner, "empty")}, "An empty folder is gone"),
         (base | {"data": inner | {"empty": b""}}, "An empty folder has become an empty file"),
     ]
+
+
+def _without(tree: Tree, lost: str) -> Tree:
+    return {name: content for name, content in tree.items() if name != lost}
 
 
 # 52.2: a content store
@@ -123,7 +124,10 @@ class PowerCut(Exception):
 
 
 class Disk:
-    """Bytes under names; the power is cut in operation number `fails_at` (0 is the first) that writes."""
+    """Bytes under names; the power is cut in operation number `fails_at` (0 is the first) that writes.
+
+    `lied` is the length of what once lay under a hash that is not its own, None when that never was.
+    """
 
     def __init__(self) -> None:
         """Empty, with power."""
@@ -131,6 +135,7 @@ class Disk:
         self.written = 0
         self.fails_at: int | None = None
         self.dead = False
+        self.lied: int | None = None
 
     def exists(self, name: str) -> bool:
         """Whether something lies under the name."""
@@ -145,19 +150,24 @@ class Disk:
     def write(self, name: str, content: bytes) -> None:
         """Put bytes under the name; a power cut leaves the first half of them."""
         if self._cut():
-            self.files[name] = content[: len(content) // 2]
+            self._keep(name, content[: len(content) // 2])
             raise PowerCut
-        self.files[name] = bytes(content)
+        self._keep(name, content)
 
     def rename(self, old: str, new: str) -> None:
         """Give what lies under `old` the name `new`; after a power cut nothing has happened."""
         if self._cut():
             raise PowerCut
-        self.files[new] = self.files.pop(old)
+        self._keep(new, self.files.pop(old))
 
     def restart(self) -> None:
         """Power again."""
         self.dead, self.fails_at, self.written = False, None, 0
+
+    def _keep(self, name: str, content: bytes) -> None:
+        self.files[name] = bytes(content)
+        if _is_hash(name) and sha256(content) != name:
+            self.lied = len(content)
 
     def _cut(self) -> bool:
         self._needs_power()
@@ -177,7 +187,9 @@ def check_content_store(content_store, rng: Generator) -> None:
     for some in (content, b""):
         _assert_keeps(content_store, some, other)
     _assert_writes_once(content_store, content)
-    _assert_notices_damage(content_store, content, other)
+    for damaged in (content[:30], b"", other[:60], other):
+        for fresh in (True, False):
+            _assert_notices_damage(content_store, content, damaged, fresh)
     for before in ("nothing", "another content", "a damaged copy"):
         for step in range(4):
             _assert_survives_a_cut(content_store, content, other, before, step)
@@ -202,12 +214,18 @@ def _assert_keeps(content_store: Callable, content: bytes, other: bytes) -> None
         )
         found = _pair(content_store, disk)[1](name)
         assert found == some, f"A new store on the same disk gives {type_name(found)} that is not what was put."
-    missing = sha256(b"never put")
+    get = _pair(content_store, disk)[1]
+    _assert_raises_rightly(get, sha256(b"never put"), KeyError, "get of a name under which nothing lies")
+
+
+def _assert_raises_rightly(get: Callable, name: str, right: type[Exception], what: str) -> None:
     try:
-        _pair(content_store, disk)[1](missing)
-    except KeyError:
+        get(name)
+    except right:
         return
-    raise AssertionError("get of a name under which nothing lies has to raise KeyError.")
+    except Exception as error:
+        raise AssertionError(f"{what} raised {type(error).__name__}: it has to be {right.__name__}.") from None
+    raise AssertionError(f"{what} raised nothing: it has to raise {right.__name__}.")
 
 
 def _assert_writes_once(content_store: Callable, content: bytes) -> None:
@@ -220,25 +238,20 @@ def _assert_writes_once(content_store: Callable, content: bytes) -> None:
     )
 
 
-def _assert_notices_damage(content_store: Callable, content: bytes, other: bytes) -> None:
-    name = sha256(content)
-    for damaged in (content[:30], b"", other):
-        disk = Disk()
-        disk.write(name, damaged)
-        try:
-            _pair(content_store, disk)[1](name)
-        except ValueError:
-            pass
-        else:
-            raise AssertionError(
-                f"Under a hash lie {len(damaged)} bytes that are not what the hash says, and get hands them out: "
-                "verify what you read, and raise ValueError."
-            )
-        _pair(content_store, disk)[0](content)
-        assert disk.files[name] == content, (
-            "A damaged copy lay under the hash, the right bytes were put, and the damage is still there: that "
-            "something exists does not mean that it is in good order."
-        )
+def _assert_notices_damage(content_store: Callable, content: bytes, damaged: bytes, fresh: bool) -> None:
+    """Damage that a store finds when it is made, or (not `fresh`) that comes while it is in use."""
+    disk, name = Disk(), sha256(content)
+    put, get = _pair(content_store, disk)
+    if not fresh:
+        put(content)
+    disk.files[name] = damaged
+    what = f"Under a hash lie {len(damaged)} bytes that are not what the hash says, and get"
+    _assert_raises_rightly(get, name, ValueError, f"Verify what you read. {what}")
+    put(content)
+    assert disk.files[name] == content, (
+        "A damaged copy lay under the hash, the right bytes were put, and the damage is still there: that something "
+        "exists, has the right length or was put before does not mean that it is in good order."
+    )
 
 
 def _assert_survives_a_cut(content_store: Callable, content: bytes, other: bytes, before: str, step: int) -> None:
@@ -246,10 +259,11 @@ def _assert_survives_a_cut(content_store: Callable, content: bytes, other: bytes
     if before == "another content":
         _pair(content_store, disk)[0](other)
     if before == "a damaged copy":
-        disk.write(name, other)
+        disk.files[name] = other
     disk.written, disk.fails_at = 0, step
     with suppress(PowerCut):
         _pair(content_store, disk)[0](content)
+        assert not disk.dead, "The power was cut in the middle of put, and put returned: let the exception pass."
     disk.restart()
     for path, kept in disk.files.items():
         rotten_before = before == "a damaged copy" and path == name and kept == other
@@ -260,6 +274,10 @@ def _assert_survives_a_cut(content_store: Callable, content: bytes, other: bytes
     _pair(content_store, disk)[0](content)
     assert disk.files.get(name) == content, (
         "After a power cut, the same put again does not bring the bytes to the disk."
+    )
+    assert disk.lied is None, (
+        f"For a moment {disk.lied} bytes lay under a hash that is not theirs, and somebody may read at that moment: "
+        "what a power cut left under another name may be a half, so do not rename it without a look."
     )
     assert before != "another content" or disk.files.get(sha256(other)) == other, (
         "A power cut in one put has cost the bytes of another."
@@ -367,19 +385,20 @@ def _slow_lineage(prediction_id: str, tables: dict[str, pd.DataFrame]) -> dict[s
 
 
 def _history(rng: Generator) -> dict[str, pd.DataFrame]:
-    """Twelve versions in no order; data sets in three layers that share sources; two sources and some others gone."""
+    """Twelve versions in no order; data sets in five layers that share sources; two sources and some others gone."""
     hexes = [rng.bytes(4).hex() for _ in range(40)]
-    sources, middle, top = hexes[:6], hexes[6:12], hexes[12:20]
+    sources, middle, top, deep = hexes[:6], hexes[6:12], hexes[12:18], hexes[18:20]
     gone = set(sources[:2]) | set(middle[:3]) | set(top[:4])
     made_from = {digest: [] for digest in sources}
     made_from |= {digest: list(rng.choice(sources, 2, replace=False)) for digest in middle[1:]}
     made_from[middle[0]] = sources[3:5]  # gone itself, and its sources are kept
     made_from |= {digest: [*rng.choice(middle, 2, replace=False), rng.choice(sources)] for digest in top[1:]}
     made_from[top[0]] = [middle[0], sources[4]]
+    made_from |= {deep[0]: [top[4]], deep[1]: [deep[0], rng.choice(sources)]}
     rows = [{"digest": d, "made_from": [str(p) for p in p], "kept": d not in gone} for d, p in made_from.items()]
     datasets = pd.DataFrame(rows).sample(frac=1, random_state=rng).reset_index(drop=True)
     numbers = list(range(1, 13))
-    learnt = [*top, sources[5], middle[0], top[0], top[0]]
+    learnt = [*top, *deep, sources[5], middle[0], top[0], top[0]]
     ends = ["", "-dirty", "", "", "", "", "", "", "", "", "-dirty", ""]
     commits = [rng.bytes(20).hex() + end for end in ends]
     commits[11] = "unknown"
@@ -407,7 +426,8 @@ class Pipeline:
 
     def __init__(self, rng: Generator) -> None:
         """Some numbers, and nothing made of them yet."""
-        self.files = {"raw": _json([int(value) for value in rng.integers(0, 1000, 30)]), "names": b'["a", "b"]'}
+        raw = [int(value) for value in rng.integers(0, 1000, 30)]
+        self.files = {"raw": _json(raw), "names": b'["a", "b"]', "codes": b"[1, 2]"}
         self.params = {"window": int(rng.integers(15, 25)), "depth": int(rng.integers(2, 9)), "unused": 1}
         self.lock: dict = {}
         self.fails: str | None = None
@@ -418,7 +438,7 @@ class Pipeline:
         """The stages as the task describes them."""
         return {
             "features": self._stage("features", ["raw"], ["window"], ["tens"], self._features),
-            "train": self._stage("train", ["tens", "names"], ["depth"], ["model", "log"], self._train),
+            "train": self._stage("train", ["tens", "names", "codes"], ["depth"], ["model", "log"], self._train),
             "report": self._stage("report", ["model"], [], ["page"], self._report),
         }
 
@@ -473,7 +493,7 @@ def check_repro(repro, rng: Generator) -> None:
     assert ran == EVERYTHING, f"At the first call every stage has to run: these ran: {ran}."
     assert pipeline.files["page"] == b"<p>" + pipeline.files["model"], "The files do not hold what the stages wrote."
     _assert_ran(pipeline, repro, [], "Nothing has changed since the last call")
-    for name, deps, params in (("features", ["raw"], ["window"]), ("train", ["names", "tens"], ["depth"])):
+    for name, deps, params in (("features", ["raw"], ["window"]), ("train", ["codes", "names", "tens"], ["depth"])):
         assert pipeline.given[name] == (deps, params), (
             f"{name} was given the files {pipeline.given[name][0]} and the params {pipeline.given[name][1]}: give it "
             f"what it declares, {deps} and {params}, and nothing else."
@@ -515,6 +535,12 @@ def _changes(pipeline: Pipeline) -> list[tuple[Callable[[], None], list[str], st
         (lambda: files.update(model=b"[0, 0]"), ["train"], "Somebody has edited the file model"),
         (lambda: files.pop("page"), ["report"], "The file page is missing"),
         (lambda: files.update(names=b'["c"]'), ["train"], "names has changed"),
+        (
+            lambda: files.update(names=files["codes"], codes=files["names"]),
+            ["train"],
+            "names and codes have exchanged their content",
+        ),
+        (lambda: pipeline.lock.clear(), EVERYTHING, "The lock is empty, as on another machine"),
     ]
 
 
@@ -573,7 +599,7 @@ class Bench:
         """The Brier score of a commit on a day."""
         assert commit in self.scores.index and day in self.days, f"score was asked for {commit!r} on {day!r}."
         self.asked.append((commit, day))
-        return float(self.scores.loc[commit, day])
+        return float(self.scores.at[commit, day])
 
     @property
     def allowed(self) -> int:
@@ -588,9 +614,10 @@ def check_find_broken(find_broken, rng: Generator) -> None:
         for guilty in range(1, count + 1) if count == 3 else [int(rng.integers(1, count + 1))]:
             bench = Bench(rng, _names(rng, count), guilty, float(rng.uniform(0.002, 0.006)), 0.2, 20)
             _assert_finds(find_broken, bench, bench.commits[guilty])
-    for errors in (1.4, 2.85, 3.15):
-        for guilty in (1, 2, 3):
-            _assert_knows_its_limits(find_broken, rng, errors, guilty)
+    for days in (6, 20):
+        for errors in (1.4, 2.85, 3.15):
+            for guilty in (1, 2, 3):
+                _assert_knows_its_limits(find_broken, rng, days, errors, guilty)
 
 
 def _names(rng: Generator, count: int) -> list[str]:
@@ -624,25 +651,26 @@ def _assert_is_a_commit(found: object, bench: Bench) -> None:
     )
 
 
-def _assert_knows_its_limits(find_broken: Callable, rng: Generator, errors: float, guilty: int) -> None:
+def _assert_knows_its_limits(find_broken: Callable, rng: Generator, days: int, errors: float, guilty: int) -> None:
     """Three commits whose mean change lies so many standard errors from the limit, on its right side."""
     harm = 0.004
-    bench = Bench(rng, _names(rng, 3), guilty, harm, 1.0, 6)
+    bench = Bench(rng, _names(rng, 3), guilty, harm, 1.0, days)
     for place in (1, 2):
         changes = bench.scores.iloc[place] - bench.scores.iloc[0]
-        away = errors * changes.std(ddof=1) / math.sqrt(6) * (1 if place >= guilty else -1)
+        away = errors * changes.std(ddof=1) / math.sqrt(days) * (1 if place >= guilty else -1)
         bench.scores.iloc[place] += harm / 2 + away - changes.mean()
     found = find_broken(list(bench.commits), list(bench.days), bench.score, harm)
     _assert_is_a_commit(found, bench)
     if errors < 3:
         assert found is None, (
-            "Six noisy days cannot tell a sound commit from a broken one: the limit lies within three standard errors "
-            "of the mean. You accuse a commit nevertheless. Return None instead of guessing."
+            f"{days} noisy days cannot tell a sound commit from a broken one: the limit lies within three standard "
+            "errors of the mean. You accuse a commit nevertheless. Return None instead of guessing."
         )
     else:
         assert found == bench.commits[guilty], (
-            "The mean of the changes lies more than three standard errors from the limit, on six days, and the answer "
-            f"is {'None' if found is None else 'another commit'}: look at the standard error and at the limit."
+            f"The mean of the changes lies more than three standard errors from the limit, on {days} days, and the "
+            f"answer is {'None' if found is None else 'another commit'}: look at the standard error, at the limit, and "
+            "whether all days count."
         )
 
 

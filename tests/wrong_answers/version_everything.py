@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+from contextlib import suppress
 
 import numpy as np
 
@@ -100,6 +101,16 @@ def without_newlines(folder):
 def without_kind(folder):
     """Leaves the kind out."""
     return tree_name(folder, lambda kind, digest, entry: f"{digest} {entry.name}\n")
+
+
+@wrong("52.1", says="An empty file is gone")
+def without_empty_files(folder):
+    """Passes over files in which nothing stands."""
+
+    def entries(folder):
+        return sorted(path for path in folder.iterdir() if path.is_dir() or path.stat().st_size)
+
+    return tree_name(folder, lambda kind, digest, entry: f"{kind} {digest} {entry.name}\n", entries)
 
 
 # 52.2
@@ -214,6 +225,73 @@ class BelievesTheLeftover(Store):
         return name
 
 
+class ComparesLengths(Store):
+    """Takes what is as long as it should be for what is right."""
+
+    def put(self, content):
+        """Write when nothing as long is there."""
+        name = sha256(content)
+        if not (self.disk.exists(name) and len(self.disk.read(name)) == len(content)):
+            self.disk.write(name + ".part", content)
+            self.disk.rename(name + ".part", name)
+        return name
+
+
+class Remembers(Store):
+    """Believes that what it has put once stays."""
+
+    def put(self, content):
+        """Write what was not put before."""
+        name = sha256(content)
+        self.done = getattr(self, "done", set())
+        if name not in self.done:
+            super().put(content)
+        self.done.add(name)
+        return name
+
+
+class RenamesTheLeftover(Store):
+    """Brings what a power cut left into its place, and repairs it there."""
+
+    def put(self, content):
+        """Rename the side file that is there, then look."""
+        name = sha256(content)
+        if self.disk.exists(name + ".part"):
+            self.disk.rename(name + ".part", name)
+        return super().put(content)
+
+
+class Swallows(Store):
+    """Says that all is well."""
+
+    def put(self, content):
+        """Hide whatever goes wrong."""
+        with suppress(Exception):
+            super().put(content)
+        return sha256(content)
+
+
+class AlwaysValueError(Store):
+    """Raises one error for two things."""
+
+    def get(self, name):
+        """Read what is there."""
+        if not self.disk.exists(name):
+            raise ValueError(name)
+        return super().get(name)
+
+
+class AlwaysKeyError(Store):
+    """Raises the other error for two things."""
+
+    def get(self, name):
+        """Read what is right."""
+        content = self.disk.read(name)
+        if sha256(content) != name:
+            raise KeyError(name)
+        return content
+
+
 def pair(store):
     """Return the two functions that the task asks for."""
     return store.put, store.get
@@ -237,7 +315,7 @@ def trusts_existence(disk):
     return pair(TrustsExistence(disk))
 
 
-@wrong("52.2", says="verify what you read")
+@wrong("52.2", says="Verify what you read")
 def unverified(disk):
     """Hands out whatever lies there."""
     return pair(Unverified(disk))
@@ -267,6 +345,42 @@ def believes_the_leftover(disk):
     return pair(BelievesTheLeftover(disk))
 
 
+@wrong("52.2", says="the damage is still there")
+def compares_lengths(disk):
+    """Takes what is as long as it should be for what is right."""
+    return pair(ComparesLengths(disk))
+
+
+@wrong("52.2", says="the damage is still there")
+def remembers(disk):
+    """Believes that what it has put once stays."""
+    return pair(Remembers(disk))
+
+
+@wrong("52.2", says="For a moment")
+def renames_the_leftover(disk):
+    """Brings what a power cut left into its place, and repairs it there."""
+    return pair(RenamesTheLeftover(disk))
+
+
+@wrong("52.2", says="let the exception pass")
+def swallows(disk):
+    """Says that all is well."""
+    return pair(Swallows(disk))
+
+
+@wrong("52.2", says="raised ValueError: it has to be KeyError")
+def always_value_error(disk):
+    """Raises one error for two things."""
+    return pair(AlwaysValueError(disk))
+
+
+@wrong("52.2", says="raised KeyError: it has to be ValueError")
+def always_key_error(disk):
+    """Raises the other error for two things."""
+    return pair(AlwaysKeyError(disk))
+
+
 # 52.3
 
 
@@ -284,13 +398,13 @@ def walk(prediction_id, predictions, versions, runs, datasets, **changes):
         version = int(versions.version.max())
     run = row(runs, "run_id", row(versions, "version", version).run_id)
 
-    def sources(digest):
+    def sources(digest, depth=1):
         dataset = row(datasets, "digest", digest)
         if not dataset.made_from:
             return [digest]
-        if changes.get("one_step"):
+        if changes.get("steps") == depth:
             return list(dataset.made_from)
-        return [source for parent in dataset.made_from for source in sources(parent)]
+        return [source for parent in dataset.made_from for source in sources(parent, depth + 1)]
 
     found = sources(run.dataset)
     found = sorted(found if changes.get("twice") else set(found))
@@ -316,7 +430,13 @@ def newest_version(prediction_id, predictions, versions, runs, datasets):
 @wrong("52.3", says="over all steps")
 def parents_only(prediction_id, predictions, versions, runs, datasets):
     """Takes one step from the data set."""
-    return walk(prediction_id, predictions, versions, runs, datasets, one_step=True)
+    return walk(prediction_id, predictions, versions, runs, datasets, steps=1)
+
+
+@wrong("52.3", says="over all steps")
+def three_steps(prediction_id, predictions, versions, runs, datasets):
+    """Takes as many steps as the history that it was tried on had."""
+    return walk(prediction_id, predictions, versions, runs, datasets, steps=3)
 
 
 @wrong("52.3", says="each once")
@@ -379,6 +499,8 @@ def repro_with(stages, files, params, lock, **changes):
         entry = {key: value for key, value in entry.items() if key not in changes.get("forgets", ())}
         if changes.get("all_params"):
             entry["params"] = params
+        if changes.get("nameless"):
+            entry["deps"] = sorted(entry["deps"].values())
         old = lock.get(name, {})
         outs = {path: sha256(files[path]) for path in stage["outs"] if path in files}
         same_outs = changes.get("outs", lambda wrote, found: wrote == found)(old.get("outs"), outs)
@@ -483,6 +605,23 @@ def bytes_in_the_lock(stages, files, params, lock):
     return ran
 
 
+@wrong("52.4", says="names and codes have exchanged")
+def hashes_without_paths(stages, files, params, lock):
+    """Compares which contents there are, and not where."""
+    return repro_with(stages, files, params, lock, nameless=True)
+
+
+MEMORY = {}
+
+
+@wrong("52.4", says="The lock is empty")
+def keeps_it_elsewhere(stages, files, params, lock):
+    """Remembers outside of the lock, from the first file on."""
+    if "tens" not in files:
+        MEMORY.clear()
+    return repro_with(stages, files, params, MEMORY)
+
+
 # 52.5
 
 
@@ -556,6 +695,20 @@ def forgets_the_root(commits, days, score, harm):
     def judge(commit):
         changes = np.array([score(commit, day) for day in days]) - first
         margin = 3 * changes.std(ddof=1) / len(days)
+        return None if abs(changes.mean() - harm / 2) < margin else changes.mean() > harm / 2
+
+    return bisect(commits, days, judge)
+
+
+@wrong("52.5", says="whether all days count")
+def first_ten_days(commits, days, score, harm):
+    """Takes ten days, which are mostly enough."""
+    days = days[:10]
+    first = np.array([score(commits[0], day) for day in days])
+
+    def judge(commit):
+        changes = np.array([score(commit, day) for day in days]) - first
+        margin = 3 * changes.std(ddof=1) / math.sqrt(len(days))
         return None if abs(changes.mean() - harm / 2) < margin else changes.mean() > harm / 2
 
     return bisect(commits, days, judge)
