@@ -152,7 +152,8 @@ def main(port: int) -> None:
 
     # Its death closes the other end of the pipe.
     threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()
-    uvicorn.run("service:app", host="127.0.0.1", port=port, access_log=False)
+    # An idle connection that ended by itself just when a request came on it would fail a load test.
+    uvicorn.run("service:app", host="127.0.0.1", port=port, access_log=False, timeout_keep_alive=3600)
 
 
 if __name__ == "__main__":
