@@ -5,9 +5,10 @@ import sys
 
 import pandas as pd
 import pytest
+import yaml
 
 from helpers.data import flightrisk, load_flights, load_tables, load_weather
-from helpers.data.flightrisk import FAULTS, FILES, Project, diff
+from helpers.data.flightrisk import FAULTS, FILES, VARIABLES, Project, diff
 from helpers.disruption.features import build_features, disrupted
 from helpers.disruption.model import Encoder
 
@@ -37,13 +38,17 @@ def test_a_file_is_written_and_shown_and_an_edit_shows_its_lines(project, capsys
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_each_fault_changes_its_module(project, name):
+def test_each_fault_changes_its_module_and_shows_the_lines(project, name, capsys):
     project.put("src/flightrisk/features.py", "src/flightrisk/model.py (2)")
     file = f"src/flightrisk/{FAULTS[name].module}.py"
-    broken = project.copy(project.data / "copy", FAULTS[name])
+    (project.root / "dist").mkdir()
+    capsys.readouterr()
+    broken = project.copy(name, FAULTS[name])
     changed = (broken / file).read_text("utf-8")
     ast.parse(changed)
-    assert diff((project.root / file).read_text("utf-8"), changed)
+    lines = diff((project.root / file).read_text("utf-8"), changed)
+    assert lines and capsys.readouterr().out.splitlines() == lines
+    assert not (broken / "dist").exists()
 
 
 def test_the_features_and_the_target_are_those_of_the_course(project):
@@ -73,3 +78,15 @@ def test_the_package_numbers_places_as_the_service_does(project):
 
 def test_the_weather_is_exported_whole(project):
     assert len(pd.read_parquet(project.data / "weather.parquet")) == len(load_weather())
+
+
+def test_a_command_gets_the_variables_that_it_is_given_and_no_others_of_the_project(project, monkeypatch):
+    monkeypatch.setenv("FLIGHTRISK_MISS", "3")
+    monkeypatch.setenv("FLIGHTRISK_DATA", "elsewhere")
+    show = "python -c \"import os; print([name for name in sorted(os.environ) if name.startswith('FLIGHTRISK')])\""
+    assert project.run(show).stdout.strip() == "['FLIGHTRISK_DATA']"
+    assert project.run(show, variables={}).stdout.strip() == "[]"
+
+
+def test_the_pipeline_says_all_that_its_commands_need():
+    assert yaml.safe_load(FILES["pipeline.yml"])["jobs"]["release"]["env"] == VARIABLES
