@@ -64,6 +64,23 @@ def last_month_only(scores):
     return chosen
 
 
+@wrong("62.1", says="tried in fewer months has the lower sum")
+def lowest_sum(scores):
+    """Adds errors up and does not divide by the flights."""
+    chosen = {}
+    for start in scores["start"].unique():
+        known = scores[scores["known_at"] <= start]
+        sums = (known["flights"] * known["brier"]).groupby(known["window"]).sum()
+        chosen[start] = sums.idxmin() if len(sums) else "all"
+    return chosen
+
+
+@wrong("62.1", says="at or before the start")
+def known_before(scores):
+    """Leaves out what comes in on the first itself."""
+    return {start: best_of(scores[scores["known_at"] < start]) for start in scores["start"].unique()}
+
+
 # 62.2
 
 
@@ -130,6 +147,12 @@ def sliding_window(flights, at, champion_until, test_days):
     days = flights.loc[parts["train"], "day"]
     train = list(days.index[days > days.max() - pd.Timedelta(days=14)])
     return parts | {"train": train}
+
+
+@wrong("62.2", says="99 % or more are enough")
+def more_than_the_share(flights, at, champion_until, test_days):
+    """Asks for more than 99 %."""
+    return cut(flights, at, champion_until, test_days, share=0.9901)
 
 
 # 62.3
@@ -205,6 +228,18 @@ def best_without_the_price(bill, price):
     return planned(bill, price, dates, cost - (price + 1) * len(dates))
 
 
+@wrong("62.3", says="an old model does not come back")
+def cheapest_that_exists(bill, price):
+    """Lets the cheapest of the models that exist answer in each month."""
+    first, *later = bill.index
+    found = []
+    for number in range(2 ** len(later)):
+        dates = [date for place, date in enumerate(later) if number >> place & 1]
+        found.append((bill.loc[[first, *dates]].min().sum() + price * len(dates), dates))
+    cost, dates = min(found)
+    return planned(bill, price, dates, cost)
+
+
 # 62.4
 
 
@@ -276,6 +311,53 @@ def higher_is_better(flights, tried):
     return bool(bound(turned, tried, 4) < 0)
 
 
+def verdict(flights, tried, quantile=lambda level: t.ppf(level, 6), share=lambda tried: 0.05 / tried, ddof=1):
+    """Return the verdict by blocks of four days, with one part of the formula done in another way."""
+    blocks = changes(flights).groupby(flights["day"]).mean().to_numpy().reshape(-1, 4).mean(axis=1)
+    upper = blocks.mean() + quantile(1 - share(tried)) * blocks.std(ddof=ddof) / np.sqrt(7)
+    return bool(upper < 0 and nobody_pays(flights))
+
+
+@wrong("62.4", says="not for the normal quantile")
+def normal_for_t(flights, tried):
+    """Takes the normal quantile with seven blocks."""
+    return verdict(flights, tried, quantile=norm.ppf)
+
+
+@wrong("62.4", says="divides by n - 1")
+def spread_without_correction(flights, tried):
+    """Takes numpy's standard deviation as it comes."""
+    return verdict(flights, tried, ddof=0)
+
+
+@wrong("62.4", says="Go through the formula")
+def one_in_ten(flights, tried):
+    """Takes the quantile of a two-sided interval of 80 %."""
+    return verdict(flights, tried, share=lambda tried: 0.1 / tried)
+
+
+@wrong("62.4", says="Go through the formula")
+def square_root_of_tried(flights, tried):
+    """Pays too little for the choice."""
+    return verdict(flights, tried, share=lambda tried: 0.05 / tried**0.5)
+
+
+@wrong("62.4", says="Go through the formula")
+def tried_has_an_end(flights, tried):
+    """Stops to pay for the choice at twenty."""
+    return verdict(flights, min(tried, 20))
+
+
+@wrong("62.4", says="take the change flight by flight")
+def unpaired(flights, tried):
+    """Adds the variances of both models up, as if each had met days of its own."""
+    loss = {name: (flights[name] - flights["disrupted"]) ** 2 for name in ("champion", "challenger")}
+    days = [values.groupby(flights["day"]).mean().to_numpy() for values in loss.values()]
+    old, new = (values.reshape(-1, 4).mean(axis=1) for values in days)
+    error = np.sqrt((old.var(ddof=1) + new.var(ddof=1)) / 7)
+    return bool(new.mean() - old.mean() + t.ppf(1 - 0.05 / tried, 12) * error < 0 and nobody_pays(flights))
+
+
 # 62.5
 
 
@@ -307,10 +389,16 @@ def rate_fixed(values, spread, rate):
     return first(z_of(values, spread) > norm.ppf(1 - 0.05 / 14))
 
 
-@wrong("62.5", says="proof by any method")
+@wrong("62.5", says="asks for a stop on day 1")
 def waits_for_the_end(values, spread, rate):
     """Looks once, on the last day."""
     return 14 if len(values) == 14 and z_of(values, spread)[-1] > norm.ppf(1 - rate) else None
+
+
+@wrong("62.5", says="strict at first and mild later")
+def strict_at_first(values, spread, rate):
+    """Bounds of O'Brien and Fleming: strict on the first days."""
+    return first(np.cumsum(np.divide(values, spread)) / np.sqrt(14) > norm.ppf(1 - rate / 2))
 
 
 @wrong("62.5", says="days count from 1")
@@ -459,3 +547,51 @@ def to_the_first(bad, registry, service, record):
         note(bad, to, record)
         registry.point(to)
     return finish(registry, service)
+
+
+@wrong("62.6", says="these are two rollbacks")
+def any_rollback_is_mine(bad, registry, service, record):
+    """Takes any rollback at the end of the record for its own."""
+    if registry.champions()[-1] == bad:
+        to = target(bad, registry)
+        if record[-1:] and record[-1]["what"] != "roll back":
+            record.append({"what": "roll back", "from": bad, "to": to})
+        registry.point(to)
+    return finish(registry, service)
+
+
+@wrong("62.6", says="The record of a new system is empty")
+def looks_at_a_last_line(bad, registry, service, record):
+    """Reads the last line of a record that may have none."""
+    if registry.champions()[-1] == bad:
+        to = target(bad, registry)
+        line = {"what": "roll back", "from": bad, "to": to}
+        if record[-1] != line:
+            record.append(line)
+        registry.point(to)
+    return finish(registry, service)
+
+
+@wrong("62.6", says="choose by what is intact now")
+def goes_where_it_was_going(bad, registry, service, record):
+    """Goes on to the version of the record's last line, whatever has become of it."""
+    if registry.champions()[-1] == bad:
+        last = record[-1] if record else {}
+        to = last["to"] if (last.get("what"), last.get("from")) == ("roll back", bad) else target(bad, registry)
+        note(bad, to, record)
+        registry.point(to)
+    return finish(registry, service)
+
+
+@wrong("62.6", says="not for the version of your own move")
+def waits_for_its_own(bad, registry, service, record):
+    """Waits for the version that it has pointed to, whoever has moved the registry since."""
+    expected = registry.champions()[-1]
+    if expected == bad:
+        expected = target(bad, registry)
+        note(bad, expected, record)
+        registry.point(expected)
+    for _ in range(100):
+        if service.version() == expected:
+            return expected
+    raise TimeoutError
