@@ -664,13 +664,12 @@ def _assert_knows_its_limits(find_broken: Callable, rng: Generator, days: int, e
     if errors < 3:
         assert found is None, (
             f"{days} noisy days cannot tell a sound commit from a broken one: the limit lies within three standard "
-            "errors of the mean. You accuse a commit nevertheless. Return None instead of guessing."
+            "errors of the mean of all days. You accuse a commit nevertheless. Return None instead of guessing."
         )
     else:
         assert found == bench.commits[guilty], (
-            f"The mean of the changes lies more than three standard errors from the limit, on {days} days, and the "
-            f"answer is {'None' if found is None else 'another commit'}: look at the standard error, at the limit, and "
-            "whether all days count."
+            f"The mean of all days lies more than three standard errors from the limit, on {days} days, and the "
+            f"answer is {'None' if found is None else 'another commit'}: look at the standard error and at the limit."
         )
 
 

@@ -700,7 +700,7 @@ def forgets_the_root(commits, days, score, harm):
     return bisect(commits, days, judge)
 
 
-@wrong("52.5", says="whether all days count")
+@wrong("52.5", says="of all days")
 def first_ten_days(commits, days, score, harm):
     """Takes ten days, which are mostly enough."""
     days = days[:10]
