@@ -6,7 +6,7 @@ is counted on a day and how the sum of some days becomes statistics; here is dec
 Alarm limits come from the reference itself. Windows of the same length are drawn from its days in blocks of
 consecutive days (Künsch, "The Jackknife and the Bootstrap for General Stationary Observations", 1989), each is
 compared with the days that were not drawn, and the limit is the quantile that leaves out the false-alarm rate. The
-usual limits, a Kolmogorov-Smirnov test or a PSI of .2, take the rows for independent; see `textbook_alarms`.
+usual limits, a Kolmogorov-Smirnov test or a PSI of .25, take the rows for independent; see `textbook_alarms`.
 
 The frames of the reference and of the served predictions have one row a prediction, and the columns
 
@@ -326,7 +326,7 @@ def served_from_store(scored: pd.DataFrame) -> pd.DataFrame:
 def textbook_alarms(monitor: Monitor, served: pd.DataFrame) -> pd.DataFrame:
     """What the usual limits say of all rows in ``served``: one row a feature.
 
-    Columns: psi, psi_alarm (above .2, Siddiqi, "Credit Risk Scorecards", 2006), ks, p (two-sided, asymptotic, as if
+    Columns: psi, psi_alarm (above .25, Siddiqi, "Credit Risk Scorecards", 2006), ks, p (two-sided, asymptotic, as if
     the rows were independent, which those of one day are not) and ks_alarm (p < .001).
     """
     days = monitor.count(served)
@@ -334,7 +334,7 @@ def textbook_alarms(monitor: Monitor, served: pd.DataFrame) -> pd.DataFrame:
     rows = pd.Series({name: known_rows(days, name) for name in value.index})
     expected = pd.Series({name: known_rows(monitor.reference, name) for name in value.index})
     p = kstwobign.sf(value.ks * np.sqrt(rows * expected / (rows + expected)))
-    return value.assign(p=p, psi_alarm=value.psi > 0.2, ks_alarm=p < 0.001)
+    return value.assign(p=p, psi_alarm=value.psi > 0.25, ks_alarm=p < 0.001)
 
 
 def known_rows(days: Days, name: str) -> float:

@@ -74,7 +74,7 @@ def high_only(scrapes, hold):
     return held(scrapes, hold, above)
 
 
-@wrong("61.1", says="has nothing to overstep")
+@wrong("61.1", says="A series without limits fires")
 def missing_limit_is_zero(scrapes, hold):
     """Takes a limit that is not there for 0."""
 
@@ -121,6 +121,14 @@ def counts_scrapes(scrapes, hold):
         if scrapes[-1][0] - first >= hold:
             fires.add(key)
     return fires
+
+
+@wrong("61.1", says="for 45 s, in four scrapes")
+def a_minute_each(scrapes, hold):
+    """Counts scrapes, as if they were a minute apart."""
+    pages = [page for _, page in scrapes]
+    needed = int(np.ceil(hold / 60)) + 1
+    return set.intersection(*map(out, pages[-needed:])) if len(pages) >= needed else set()
 
 
 # 61.2
@@ -177,6 +185,23 @@ def gaps_dropped(reference, current, bins=10):
     return index(lent(counts(reference, edges)[:-1]), lent(counts(current, edges)[:-1]))
 
 
+@wrong("61.2", says="also when none is missing")
+def gaps_only_where_some(reference, current, bins=10):
+    """Makes the bin for missing values only where some are missing."""
+    edges = edges_of(reference, bins)
+    mine, theirs = counts(reference, edges), counts(current, edges)
+    kept = slice(None) if mine[-1] + theirs[-1] else slice(-1)
+    return index(lent(mine[kept]), lent(theirs[kept]))
+
+
+@wrong("61.2", says="The logarithm is the natural one")
+def base_two(reference, current, bins=10):
+    """Measures in bits."""
+    edges = edges_of(reference, bins)
+    p, q = lent(counts(reference, edges)), lent(counts(current, edges))
+    return float(((q - p) * np.log2(q / p)).sum())
+
+
 @wrong("61.2", says="half row that each bin is lent in both samples")
 def lends_one_sample(reference, current, bins=10):
     """Lends to the window only where a bin is empty."""
@@ -209,7 +234,7 @@ def ringing(flights, reference, rows, rate):
     known = flights[rows]
     gap = (known.probability - known.disrupted).groupby(known.day).mean()
     strayed = np.sort((reference - reference.median()).abs())
-    limit = strayed[min(int(np.ceil(round((len(strayed) + 1) * (1 - rate), 9))), len(strayed)) - 1]
+    limit = strayed[min(int(np.ceil((len(strayed) + 1) * (1 - rate))), len(strayed)) - 1]
     return list(gap.index[(gap - reference.median()).abs() > limit])
 
 
@@ -238,6 +263,29 @@ def knows_the_future(flights, reference, tonight, rate):
 def complete(flights, tonight):
     """The rows of days whose outcomes are all known."""
     return flights.groupby("day").known_at.transform("max") <= tonight
+
+
+@wrong("61.3", says="not all of its outcomes are known")
+def nearly_complete(flights, reference, tonight, rate):
+    """Judges a day when 95 % of its outcomes are in."""
+    known = flights.known_at <= tonight
+    return ringing(flights, reference, known & (known.groupby(flights.day).transform("mean") >= 0.95), rate)
+
+
+@wrong("61.3", says="at that very moment counts")
+def not_at_the_moment(flights, reference, tonight, rate):
+    """Leaves out what is known at the very moment."""
+    return ringing(flights, reference, flights.groupby("day").known_at.transform("max") < tonight, rate)
+
+
+@wrong("61.3", says="further from the reference's median")
+def from_the_mean(flights, reference, tonight, rate):
+    """Measures from the mean of the reference."""
+    known = flights[complete(flights, tonight)]
+    gap = (known.probability - known.disrupted).groupby(known.day).mean()
+    strayed = np.sort((reference - reference.mean()).abs())
+    limit = strayed[min(int(np.ceil((len(strayed) + 1) * (1 - rate))), len(strayed)) - 1]
+    return list(gap.index[(gap - reference.mean()).abs() > limit])
 
 
 @wrong("61.3", says="must not drift along")
@@ -314,6 +362,13 @@ def of_single_days(days, length, rate):
     """Takes the limit of a day for that of a window."""
     means = np.array([day.mean() for day in days])
     return 1.2 * np.quantile(np.abs(means - np.concatenate(days).mean()), 1 - rate / 2)
+
+
+@wrong("61.4", says="The distance has no sign")
+def half_of_the_rate(days, length, rate):
+    """Halves the rate for two sides, though the distance has no sign."""
+    means = pd.Series([day.mean() for day in days]).rolling(length).mean().dropna()
+    return (means - np.concatenate(days).mean()).abs().quantile(1 - rate / 2)
 
 
 # 61.5
