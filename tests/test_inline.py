@@ -7,9 +7,9 @@ from functools import cache
 import numpy as np
 import pandas as pd
 import pytest
-from fastapi import HTTPException
 from pydantic import ValidationError
 from scipy.special import expit, logit
+from starlette.exceptions import HTTPException
 
 from helpers.course import ROOT, notebooks
 from helpers.course.manifest import load_curriculum
@@ -236,7 +236,8 @@ def test_lesson_33_calibrates_as_the_service_does():
 
 @cache
 def lesson_53() -> dict:
-    return taught("53_serve_predictions", "Plan", "problem", "Store")
+    contract = ("no_number", "in_utc", "Moment", "Plan")
+    return taught("53_serve_predictions", *contract, "problem", "field_of", "Gate", "Store")
 
 
 HOSTILE_PLANS = [
@@ -247,11 +248,17 @@ HOSTILE_PLANS = [
     {"carrier": "M" * 100},
     {"flight": 0},
     {"flight": 9999},
+    {"flight": True},
     {"distance": float("nan")},
     {"distance": 0},
     {"distance": 12_000},
     {"distance": 12_001},
+    {"distance": "213"},
     {"scheduled_departure": "2013-07-01T17:20:00"},
+    {"scheduled_departure": "2013-07-01T17:20:00-04:00"},
+    {"scheduled_departure": 1372713600},
+    {"scheduled_departure": "1372713600"},
+    {"scheduled_departure": "0001-01-01T00:30:00Z"},
     {"scheduled_arrival": "2013-07-01T20:20:00Z"},
     {"scheduled_arrival": "2013-07-03T20:20:00Z"},
     {"At": "2013-07-01T17:20:00Z"},
@@ -280,6 +287,26 @@ def test_lesson_53_refuses_with_the_document_of_the_service():
     finished = problem(422, "why", errors=[{"field": "dest"}])
     assert shown.media_type == finished.media_type and shown.status_code == finished.status_code
     assert set(json.loads(shown.body)) == set(json.loads(finished.body))
+
+
+@pytest.mark.parametrize(
+    ("length", "status"),
+    [
+        ({"content-length": "2"}, None),
+        ({"content-length": "10001"}, 413),
+        ({"transfer-encoding": "chunked"}, 411),
+        ({"transfer-encoding": "chunked", "content-length": "2"}, 411),
+    ],
+)
+def test_lesson_53_lets_no_body_in_whose_length_it_does_not_know(length, status):
+    headers = {name.encode(): value.encode() for name, value in {"x-api-key": "key", **length}.items()}
+    refusal = lesson_53()["Gate"](None, "key").refusal(headers)
+    assert (refusal and refusal.status_code) == status
+
+
+def test_lesson_53_names_no_field_where_the_text_is_broken():
+    assert lesson_53()["field_of"]({"loc": ("body", 1)}) == "body"
+    assert lesson_53()["field_of"]({"loc": ("body", "dest")}) == "dest"
 
 
 def test_lesson_53_keeps_the_first_answer_of_a_key(tmp_path):
