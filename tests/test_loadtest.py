@@ -14,7 +14,7 @@ from fastapi.testclient import TestClient
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
-from helpers.disruption.loadtest import bill, closed_loop, open_loop, serving, with_a_stall, write_service
+from helpers.disruption.loadtest import bill, capacity, closed_loop, open_loop, serving, with_a_stall, write_service
 
 APP = """# service.py: the app
 import os
@@ -113,6 +113,11 @@ def test_a_closed_loop_asks_when_it_has_heard():
     found, in_hand = offered(lambda client: closed_loop(client, {}, clients=3, number=12))
     assert len(found) == 12 and max(in_hand) == 3
     assert (found.due <= found.sent).all()
+
+
+def test_the_capacity_is_what_is_answered_when_somebody_always_asks():
+    found, in_hand = offered(lambda client: capacity(client, {}, number=40))
+    assert max(in_hand) == 4 and 20 < found <= 4 / 0.02
 
 
 def test_a_stall_stops_the_process_and_lets_it_go_on():

@@ -131,6 +131,12 @@ async def closed_loop(client: httpx.AsyncClient, body: dict[str, Any], clients: 
     return pd.DataFrame([row for rows in told for row in rows], columns=["due", "sent", "answered"])
 
 
+async def capacity(client: httpx.AsyncClient, body: dict[str, Any], number: int = 60) -> float:
+    """Requests a second that are answered when four clients always ask."""
+    found = await closed_loop(client, body, clients=4, number=number)
+    return len(found) / (found.answered.max() - found.due.min())
+
+
 async def with_a_stall(process: psutil.Process, load: Coroutine, seconds: float = 1.0) -> pd.DataFrame:
     """Run a load; soon after its start the process stands still for some seconds."""
 
