@@ -85,8 +85,10 @@ class Ranking:
         """``roc_auc`` for many weightings of whole days (weightings x days), from the number of each row's day.
 
         Every pair of a 1 and a 0 belongs to a pair of days, so the pairs are counted once, for each two days, and a
-        weighting is a product with that small matrix.
+        weighting is a product with that small matrix. Where it is not small, each weighting is scored by itself.
         """
+        if weights.shape[1] ** 2 > len(day):
+            return np.array([self.roc_auc(weight[day]) for weight in weights])
         day, hit, days = day[self.order], self.target == 1, np.arange(weights.shape[1])
         ones, zeros = (np.bincount(day[rows], minlength=len(days)) for rows in (hit, ~hit))
         # How many 0s stand before the forecast of each 1, and how many when those that share it are added.

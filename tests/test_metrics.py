@@ -249,6 +249,14 @@ def test_pairs_counted_by_days_give_each_resample_its_auc_to_the_last_bit():
     assert np.isnan(each).sum() == 1
 
 
+def test_every_row_a_day_of_its_own_needs_no_table_of_pairs():
+    rng = np.random.default_rng(0)
+    target = rng.random(60_000) < 0.3  # pairs of so many days would fill 29 GB
+    new, old = rng.random(60_000) + target, rng.random(60_000)
+    gain = roc_auc_gain(target, new, old, np.arange(60_000), n_boot=3)
+    assert gain.value == pytest.approx(roc_auc_score(target, new) - roc_auc_score(target, old))
+
+
 def test_a_thousand_resamples_of_a_season_take_no_time():
     values, day = noisy_days(122, 917, seed=0)
     start = time.perf_counter()
