@@ -1,6 +1,7 @@
 """The project that lesson 51 hands out: sound files, faults that can be planted, and the features of the course."""
 
 import ast
+import os
 import sys
 
 import pandas as pd
@@ -19,7 +20,6 @@ COLUMNS = {"departure_minute": "sched_dep_time", "arrival_minute": "sched_arr_ti
 def project(tmp_path, monkeypatch):
     """A project whose data are a few flights: the export of the year is the lesson's."""
     monkeypatch.setattr(flightrisk, "load_flights", lambda: load_flights().query("month == 7 and day == 8"))
-    monkeypatch.setattr(sys, "dont_write_bytecode", True)
     return Project(tmp_path)
 
 
@@ -74,6 +74,17 @@ def test_the_package_numbers_places_as_the_service_does(project):
     encoder = Encoder.learn(learnt)
     theirs = pd.DataFrame(encoder.matrix(asked), columns=encoder.columns)
     pd.testing.assert_frame_equal(ours, theirs[list(ours)])
+
+
+def test_an_edit_that_leaves_length_and_second_as_they_were_is_seen(project, monkeypatch):
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    project.put("src/flightrisk/__init__.py", "src/flightrisk/features.py")
+    file = project.root / "src/flightrisk/features.py"
+    os.utime(file, (0, 0))
+    assert project.module("features").minutes(517) == 317
+    project.edit("src/flightrisk/features.py", "* 60", "* 61")
+    os.utime(file, (0, 0))
+    assert project.module("features").minutes(517) == 322
 
 
 def test_the_weather_is_exported_whole(project):

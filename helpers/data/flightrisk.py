@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
+from unittest.mock import patch
 
 from helpers.data import load_flights, load_weather
 
@@ -634,15 +635,16 @@ class Project:
         return folder
 
     def module(self, name: str) -> ModuleType:
-        """A module of the package, imported as it now stands on disk."""
+        """A module of the package, imported as it now stands on disk.
+
+        Without bytecode: an edit in the same second that keeps the length of a file would be taken for no edit.
+        """
         for loaded in [loaded for loaded in sys.modules if loaded.startswith("flightrisk")]:
             del sys.modules[loaded]
         importlib.invalidate_caches()
-        sys.path.insert(0, str(self.root / "src"))
-        try:
+        path = [str(self.root / "src"), *sys.path]
+        with patch.object(sys, "path", path), patch.object(sys, "dont_write_bytecode", True):
             return importlib.import_module(f"flightrisk.{name}")
-        finally:
-            sys.path.remove(str(self.root / "src"))
 
     def environment(self) -> dict[str, str]:
         """The environment of this machine for any command, with pytest short and without what the machine adds."""
