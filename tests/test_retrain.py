@@ -307,6 +307,7 @@ def test_a_bad_model_is_stopped_within_days_and_stays_stopped():
 def test_a_good_model_goes_on_and_then_stays():
     assert watch(AT, ("a", "b"), [], 0.02).verdict == "go on"
     assert watch(AT, ("a", "b"), [-0.01] * 13, 0.02).verdict == "go on"
+    assert "b has served beside a for 1 day." in watch(AT, ("a", "b"), [-0.01], 0.02).in_words()
     kept = watch(AT, ("version 1", "version 2"), [-0.01] * 20, 0.02)
     assert (kept.verdict, kept.days) == ("keep", 14)
     assert kept.in_words().endswith("There is no proof of harm after 14 days: version 2 stays.")

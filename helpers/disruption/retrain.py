@@ -544,8 +544,9 @@ class Watch:
             "keep": f"There is no proof of harm after {self.length} days: {self.challenger} stays.",
         }
         word, proof = "worse" if self.change > 0 else "better", 1 / self.false_stop_rate
+        served = "1 day" if self.days == 1 else f"{self.days} days"
         return (
-            f"{self.challenger} has served beside {self.champion} for {self.days} days. Its Brier score is "
+            f"{self.challenger} has served beside {self.champion} for {served}. Its Brier score is "
             f"{abs(self.change):.4f} {word}. Harm explains that {self.evidence:.3g} times as well as chance does; "
             f"{proof:.0f} times are taken as proof, on any day. {end[self.verdict]}"
         )
