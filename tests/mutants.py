@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from helpers.course import ROOT
-from helpers.course.manifest import Lesson, load_curriculum
+from helpers.course.manifest import Lesson, UnknownLesson, load_curriculum
 from helpers.course.notebooks import ENVIRONMENT
 from tests.answers import LESSONS, Task, judge, namespace, tasks
 
@@ -188,7 +188,10 @@ def main() -> int:
     if ENVIRONMENT.items() - os.environ.items():
         # A library that has started its threads cannot be forked: start again with one thread for each.
         os.execve(sys.executable, [sys.executable, *sys.argv], os.environ | ENVIRONMENT)
-    lessons = [load_curriculum(ROOT).lesson(stem) for stem in options.stems] or LESSONS
+    try:
+        lessons = [load_curriculum(ROOT).lesson(stem) for stem in options.stems] or LESSONS
+    except UnknownLesson as unknown:
+        parser.error(str(unknown))
     if options.changed:
         lessons = _changed_lessons(options.changed)
     listed = tomllib.loads(EQUIVALENT.read_text("utf-8"))
