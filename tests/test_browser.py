@@ -96,6 +96,7 @@ def test_a_learner_solves_an_exercise(address, page, tmp_path):
     write(page, answer_cell, task.answer)
     run_all(page)
     expect(panel).to_contain_text(f"Exercise {task.exercise}: done", timeout=90 * SECONDS)
+    expect(page.get_by_text("Jupyter news")).to_have_count(0)  # nothing here asks the network, nor for leave to
 
     environment = {name: value for name, value in os.environ.items() if name != "MLE_RECORD"}
     command = [sys.executable, "-c", "from helpers.cli import main; main()", "status"]

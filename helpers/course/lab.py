@@ -19,7 +19,8 @@ from helpers.course.notebooks import ENVIRONMENT
 HOST = "127.0.0.1"
 READY_SECONDS = 90
 OPTIONS = [
-    # JupyterLab would ask for news, for updates and for extensions.
+    # JupyterLab would ask the network for news, for updates and for extensions, and first the learner for leave to.
+    f"--LabApp.app_settings_dir={Path(__file__).with_name('lab_settings')}",
     "--LabApp.news_url=None",
     "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
     "--LabApp.extension_manager=readonly",
