@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.random import Generator
+from scipy.special import expit
 
 from helpers.checks.core import check, one_number_a_row, type_name
 
@@ -41,7 +42,8 @@ def _springs(rng: Generator) -> tuple[pd.Series, pd.DataFrame, pd.Series]:
     """Coefficients, their resamples (skewed, two of them tied to each other) and standard deviations."""
     names = ["waiting", "temp", "dewp", "carrier_EV", "carrier_DL"]
     fitted = pd.Series(rng.normal(0, 0.3, 5), names)
-    noise = pd.DataFrame(rng.gamma(2.0, 0.06, (80, 5)) - 0.08, columns=names)
+    # With 81 draws both quantiles are draws themselves: before or after the exponential, they are the same.
+    noise = pd.DataFrame(rng.gamma(2.0, 0.06, (81, 5)) - 0.08, columns=names)
     noise["dewp"] = -0.9 * noise.temp + 0.1 * noise.dewp
     scale = pd.Series([*rng.uniform(3, 20, 3), 1.0, 1.0], names)
     return fitted, (noise + fitted)[list(rng.permutation(names))], scale.sample(frac=1, random_state=rng)
@@ -64,7 +66,7 @@ def check_loss_and_gradient(loss_and_gradient, rng: Generator) -> None:
     """Compare the loss with a sum flight by flight, the gradient with finite differences of that sum."""
     for C in (np.inf, float(rng.uniform(0.2, 2))):
         w, A, y, weight = _weighted(rng)
-        loss, gradient = _loss_and_gradient(loss_and_gradient(w.copy(), A.copy(), y.copy(), weight.copy(), C), len(w))
+        loss, gradient = _loss_and_gradient(loss_and_gradient, w, A, y, weight, C)
         right = _slow_loss(w, A, y, weight, C)
         assert math.isclose(loss, right, rel_tol=1e-6), (
             f"The loss is {loss:.5f} and should be {right:.5f} for C={C:.3g}: weight times log loss, summed over the "
@@ -77,24 +79,44 @@ def check_loss_and_gradient(loss_and_gradient, rng: Generator) -> None:
             f"{slopes[wrong[0]]:.5f} a step (entry 0 is the intercept's, which pays no penalty)."
         )
     w, A, y, weight = _weighted(rng)
-    loss, gradient = _loss_and_gradient(loss_and_gradient(800 * w / np.abs(A @ w).max(), A, y, weight, 1.0), len(w))
+    for largest in (800, -800):
+        far = largest * w / np.abs(A @ w).max()
+        _assert_far_out(loss_and_gradient, far, A, np.where(np.abs(A @ far) > 700, A @ far < 0, y), weight)
+
+
+def _assert_far_out(loss_and_gradient: Any, w: np.ndarray, A: np.ndarray, y: np.ndarray, weight: np.ndarray) -> None:
+    """Where the log-odds reach 800 and are wrong, the loss and the gradient are still the right numbers."""
+    loss, gradient = _loss_and_gradient(loss_and_gradient, w, A, y, weight, 1.0)
     assert math.isfinite(loss) and np.isfinite(gradient).all(), (
         f"With log-odds of 800 the loss is {loss}: do not take the logarithm of a chance that is rounded to 0."
     )
-    right = _slow_loss(800 * w / np.abs(A @ w).max(), A, y, weight, 1.0)
+    right = _slow_loss(w, A, y, weight, 1.0)
     assert math.isclose(loss, right, rel_tol=1e-6), (
         f"With log-odds of 800 the loss is {loss:.1f} and should be {right:.1f}: a chance that is cut off near 0 hides "
         "how wrong the model is."
     )
+    slopes = A.T @ (weight * (expit(A @ w) - y)) + np.r_[0.0, w[1:]]
+    wrong = np.flatnonzero(~np.isclose(gradient, slopes, rtol=1e-6))
+    assert not len(wrong), (
+        f"With log-odds of 800 entry {wrong[0]} of the gradient is {gradient[wrong[0]]:.3f} and should be "
+        f"{slopes[wrong[0]]:.3f}: the chance is 1 there, and not infinity over infinity."
+    )
 
 
-def _loss_and_gradient(answer: Any, columns: int) -> tuple[float, np.ndarray]:
+def _loss_and_gradient(
+    loss_and_gradient: Any, w: np.ndarray, A: np.ndarray, y: np.ndarray, weight: np.ndarray, C: float
+) -> tuple[float, np.ndarray]:
+    """Loss and gradient of the answer, which must leave its arrays as they are."""
+    given = {"w": w.copy(), "A": A.copy(), "y": y.copy(), "weight": weight.copy()}
+    answer = loss_and_gradient(*given.values(), C)
+    for (name, passed), kept in zip(given.items(), (w, A, y, weight), strict=True):
+        assert np.array_equal(passed, kept), f"The {name} that was passed in has changed: work on a copy."
     assert isinstance(answer, tuple | list) and len(answer) == 2, (
         f"Return two things, the loss and the gradient: this is {type_name(answer)}."
     )
     assert np.ndim(answer[0]) == 0, f"The loss is one number: this is {type_name(answer[0])}."
     gradient = one_number_a_row(answer[1], "The gradient")
-    assert len(gradient) == columns, f"The gradient has {len(gradient)} entries for {columns} coefficients."
+    assert len(gradient) == len(w), f"The gradient has {len(gradient)} entries for {len(w)} coefficients."
     return float(answer[0]), gradient
 
 
@@ -169,7 +191,10 @@ def _shared_days(rng: Generator, names: bool) -> tuple[np.ndarray, np.ndarray, n
     wind, fate = rng.normal(0, 1, days), rng.normal(0, 1, days)
     A = np.column_stack([np.ones(rows), wind[number], rng.normal(0, 1, rows) + 0.5 * wind[number]])
     w = rng.normal(0, 0.4, 3)
-    y = (rng.random(rows) < 1 / (1 + np.exp(-A @ w - fate[number]))).astype(int)
+    y = (rng.random(rows) < expit(A @ w + fate[number])).astype(int)
+    for _ in range(8):  # the task says fitted: there, and only there, the days' pulls have a mean of zero
+        p = expit(A @ w)
+        w = w + np.linalg.solve((A * (p * (1 - p))[:, None]).T @ A, A.T @ (y - p))
     labels = np.array([f"day {name}" for name in rng.permutation(days)])
     dates = np.datetime64("2013-05-01") + rng.permutation(days)
     return A, y, w, (labels if names else dates)[number]
@@ -218,7 +243,9 @@ def check_explain(explain, rng: Generator) -> None:
     """Explain flights with known, reference and unknown levels, with gaps, and with columns that are not used."""
     for gap in (False, True, False, True, False):
         intercept, weights, row, usual = _flight(rng, gap)
-        answer = explain(intercept, weights, dict(row), dict(usual))
+        own, typical_flight = dict(row), dict(usual)
+        answer = explain(intercept, weights, own, typical_flight)
+        assert repr((own, typical_flight)) == repr((row, usual)), "`row` or `usual` has changed: work on a copy."
         assert isinstance(answer, Mapping), f"Return a dict: this is {type_name(answer)}."
         forecast, typical = _fields({name: answer.get(name) for name in ("forecast", "usual")}, ("forecast", "usual"))
         reasons = answer.get("reasons")
@@ -275,7 +302,7 @@ def _flight(rng: Generator, gap: bool) -> tuple[float, dict[str, Any], dict[str,
     row = {
         "dest": "SBN",
         "pressure": float("nan") if gap else float(rng.uniform(990, 1035)),
-        "waiting": float(rng.integers(5, 40)),
+        "waiting": 0.0 if gap else float(rng.integers(5, 40)),
         "carrier": str(rng.choice(["EV", "AA", "UA", "XX"])),
         "origin": str(rng.choice(["JFK", "LGA"])),
         "visib": float(rng.uniform(0, 9)),
@@ -291,9 +318,10 @@ def _flight(rng: Generator, gap: bool) -> tuple[float, dict[str, Any], dict[str,
 @check("31.6")
 def check_choose_strength(choose_strength, rng: Generator) -> None:
     """Choose where all days are hard or easy for all strengths, and where the strengths differ by their own noise."""
-    for hard, noise in 2 * ((0.15, 0.0008), (0.003, 0.006), (0.05, 0.003), (0.02, 0.0015)):
+    for hard, noise in 3 * ((0.15, 0.0008), (0.003, 0.006), (0.05, 0.003), (0.02, 0.0015)):
         _assert_choice(choose_strength, *_losses(rng, hard, noise))
     _assert_choice(choose_strength, *_few_days(rng))
+    _assert_choice(choose_strength, *_with_a_gap(rng))
 
 
 def _assert_choice(choose_strength: Any, losses: pd.DataFrame, flights: pd.Series) -> None:
@@ -337,14 +365,16 @@ def _slow_choice(losses: pd.DataFrame, flights: pd.Series) -> dict[str, float]:
 
 
 def _losses(rng: Generator, hard: float, noise: float) -> tuple[pd.DataFrame, pd.Series]:
-    """Sums of losses by day: a flat top, ever worse towards strong penalties; days of very unequal size."""
+    """Sums of losses by day: a flat top, worse and shakier towards strong penalties; days of very unequal size."""
     days = int(rng.integers(40, 60))
     index = pd.date_range("2013-07-01", periods=days)
     flights = pd.Series(rng.integers(100, 1000, days), index)
     strengths = 10.0 ** np.arange(-5, 2)
     behind = np.array([0.03, 0.012, 0.004, 0.0012, 0.0003, 0.0, 0.0002]) * rng.uniform(0.7, 1.4, 7)
+    shaky = np.array([1.8, 1.5, 1.3, 1.2, 1.1, 1.0, 1.0])
     day = 0.5 + rng.gamma(2.0, hard, days)
-    each = day[:, None] + behind + rng.normal(0, noise, (days, 7)) * np.sqrt(1000 / flights.to_numpy())[:, None]
+    each = day.mean() + (day - day.mean())[:, None] * shaky + behind
+    each += rng.normal(0, noise, (days, 7)) * np.sqrt(1000 / flights.to_numpy())[:, None]
     # The weakest penalty is good on small days: whoever counts all days alike takes it for the best.
     each[:, -1] += np.where(flights < 400, -0.004, 0.001)
     losses = pd.DataFrame(each * flights.to_numpy()[:, None], index, strengths)
@@ -356,6 +386,15 @@ def _few_days(rng: Generator) -> tuple[pd.DataFrame, pd.Series]:
     flights = pd.Series(rng.integers(200, 400, 4), pd.date_range("2013-07-01", periods=4))
     each = rng.uniform(0.4, 0.6, 4)[:, None] + np.linspace(0.1, 0, 50)
     return pd.DataFrame(each * flights.to_numpy()[:, None], flights.index, np.geomspace(1e-4, 10, 50)), flights
+
+
+def _with_a_gap(rng: Generator) -> tuple[pd.DataFrame, pd.Series]:
+    """Three strengths, of which both rules allow the smallest and refuse the one between it and the best."""
+    flights = pd.Series(rng.integers(200, 400, 30), pd.date_range("2013-07-01", periods=30))
+    day, shake = rng.uniform(0.4, 0.6, 30), rng.normal(0, 0.1, 30)
+    shake -= np.average(shake, weights=flights)
+    each = day[:, None] + np.column_stack([shake + 0.002, np.full(30, 0.03), np.zeros(30)])
+    return pd.DataFrame(each * flights.to_numpy()[:, None], flights.index, [1e-4, 1e-2, 1.0]), flights
 
 
 # What several checks share

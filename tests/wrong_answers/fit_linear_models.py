@@ -146,6 +146,33 @@ def strength_upside_down(w, A, y, weight, C):
     return loss, A.T @ (weight * (expit(A @ w) - y)) + strength * paying
 
 
+@wrong("31.2", says="The w that was passed in has changed")
+def intercept_zeroed_in_place(w, A, y, weight, C):
+    """Takes the intercept out of the optimiser's own array."""
+    z = A @ w
+    loss = weighted_loss(w, A, y, weight)
+    w[0] = 0
+    return loss + w @ w / (2 * C), A.T @ (weight * (expit(z) - y)) + w / C
+
+
+@wrong("31.2", says="not infinity over infinity")
+def gap_for_certainty(w, A, y, weight, C):
+    """Divides infinity by infinity in the gradient, and takes the gap for nothing."""
+    paying = np.r_[0.0, w[1:]]
+    with np.errstate(over="ignore", invalid="ignore"):
+        p = np.exp(A @ w) / (1 + np.exp(A @ w))
+    pull = np.nan_to_num(weight * (p - y))
+    return weighted_loss(w, A, y, weight) + paying @ paying / (2 * C), A.T @ pull + paying / C
+
+
+@wrong("31.2", says="how wrong the model is")
+def limited_log_odds(w, A, y, weight, C):
+    """Limits the log-odds before anything else."""
+    z, paying = np.clip(A @ w, -30, 30), np.r_[0.0, w[1:]]
+    loss = weight @ np.logaddexp(0, np.where(y == 1, -z, z)) + paying @ paying / (2 * C)
+    return loss, A.T @ (weight * (expit(z) - y)) + paying / C
+
+
 # 31.3
 
 
@@ -209,6 +236,14 @@ def means_of_days(A, y, w, day):
     inverse, pull = inverse_and_pulls(A, y, w)
     means = pd.DataFrame(pull).groupby(day).mean().to_numpy()
     return np.sqrt(np.diag(inverse @ (means.T @ means) @ inverse) * len(means) / (len(means) - 1))
+
+
+@wrong("31.3", says="The first error is")
+def rows_in_the_factor(A, y, w, day):
+    """Corrects for the number of rows, and not of days."""
+    inverse, pull = inverse_and_pulls(A, y, w)
+    sums = pd.DataFrame(pull).groupby(day).sum().to_numpy()
+    return np.sqrt(np.diag(inverse @ (sums.T @ sums) @ inverse) * len(y) / (len(y) - 1))
 
 
 # 31.4
@@ -348,6 +383,20 @@ def usual_is_the_intercept(intercept, weights, row, usual):
     return told(intercept, weights, row, usual) | {"usual": expit(intercept)}
 
 
+@wrong("31.5", says="A missing number counts as usual")
+def zero_is_missing(intercept, weights, row, usual):
+    """Takes every value that is false for missing, zero among them."""
+    row = {name: value or usual[name] for name, value in row.items()}
+    return told(intercept, weights, row, usual)
+
+
+@wrong("31.5", says="has changed: work on a copy")
+def filled_in_place(intercept, weights, row, usual):
+    """Fills the gaps of the dict that it was given."""
+    row.update({name: usual[name] for name in weights if row[name] != row[name]})
+    return told(intercept, weights, row, usual)
+
+
 # 31.6
 
 
@@ -422,3 +471,43 @@ def rows_for_days(losses, flights):
     means = losses.sum() / flights.sum()
     limit = means.min() + (losses / flights.mean())[means.idxmin()].std() / flights.sum() ** 0.5
     return chosen(losses, flights, one_se=min(C for C in losses if means[C] <= limit))
+
+
+@wrong("31.6", says="the error is that of the best one's loss")
+def error_of_each(losses, flights):
+    """Gives each strength its own standard error."""
+    best = chosen(losses, flights)["best"]
+    found = {C: mean_and_error(losses[C], flights) for C in losses}
+    return chosen(losses, flights, one_se=min(C for C, (mean, own) in found.items() if mean <= found[best][0] + own))
+
+
+@wrong("31.6", says="with its own standard error")
+def days_alike_in_the_difference(losses, flights):
+    """Takes the differences of the days' means, all days alike."""
+    apart = losses.sub(losses[chosen(losses, flights)["best"]], axis=0).div(flights, axis=0)
+    limit = apart.std() / len(apart) ** 0.5
+    return chosen(losses, flights, paired=min(C for C in losses if apart[C].mean() <= limit[C]))
+
+
+def walked_down(losses, allowed, best):
+    """Return the last of the allowed strengths on the way down from the best one."""
+    lower = sorted(losses.columns[losses.columns <= best], reverse=True)
+    first = next((place for place, C in enumerate(lower) if not allowed[C]), len(lower))
+    return lower[first - 1]
+
+
+@wrong("31.6", says="the smallest C within")
+def stops_at_the_first_beyond(losses, flights):
+    """Walks down from the best and stops at the first mean that is too high."""
+    answer, means = chosen(losses, flights), losses.sum() / flights.sum()
+    limit = means.min() + mean_and_error(losses[answer["best"]], flights)[1]
+    return answer | {"one_se": walked_down(losses, means <= limit, answer["best"])}
+
+
+@wrong("31.6", says="with its own standard error")
+def stops_at_the_first_difference(losses, flights):
+    """Walks down from the best and stops at the first difference that is too large."""
+    answer = chosen(losses, flights)
+    behind = {C: mean_and_error(losses[C] - losses[answer["best"]], flights) for C in losses}
+    allowed = {C: mean <= own for C, (mean, own) in behind.items()}
+    return answer | {"paired": walked_down(losses, allowed, answer["best"])}
