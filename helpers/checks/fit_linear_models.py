@@ -384,7 +384,7 @@ def _losses(rng: Generator, hard: float, noise: float) -> tuple[pd.DataFrame, pd
 def _few_days(rng: Generator) -> tuple[pd.DataFrame, pd.Series]:
     """Four days and many strengths that lose a little each: the factor D / (D - 1) decides."""
     flights = pd.Series(rng.integers(200, 400, 4), pd.date_range("2013-07-01", periods=4))
-    each = rng.uniform(0.4, 0.6, 4)[:, None] + np.linspace(0.1, 0, 50)
+    each = rng.permutation(np.linspace(0.4, 0.6, 4))[:, None] + np.linspace(0.1, 0, 50)
     return pd.DataFrame(each * flights.to_numpy()[:, None], flights.index, np.geomspace(1e-4, 10, 50)), flights
 
 
