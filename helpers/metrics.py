@@ -94,10 +94,12 @@ class Ranking:
         # How many 0s stand before the forecast of each 1, and how many when those that share it are added.
         last = np.append(0, np.cumsum(~hit)[self.ends])
         place = np.searchsorted(self.ends, np.flatnonzero(hit))
+        above, level = last[place], last[place + 1]
+        day_of_one, day_of_zero = day[hit], day[~hit]
         wrong = np.empty((len(days), len(days)))
         for other in days:
-            before = np.append(0, np.cumsum(day[~hit] == other))[last]
-            wrong[:, other] = np.bincount(day[hit], (before[place] + before[place + 1]) / 2, minlength=len(days))
+            before = np.append(0, np.cumsum(day_of_zero == other))
+            wrong[:, other] = np.bincount(day_of_one, (before[above] + before[level]) / 2, minlength=len(days))
         pairs = (weights @ ones) * (weights @ zeros)
         right = pairs - ((weights @ wrong) * weights).sum(axis=1)
         return np.divide(right, pairs, out=np.full(len(weights), np.nan), where=pairs > 0)
