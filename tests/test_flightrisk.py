@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from helpers.data import flightrisk, load_flights, load_tables, load_weather
-from helpers.data.flightrisk import FAULTS, FILES, VARIABLES, Project, diff
+from helpers.data.flightrisk import FAULTS, FILES, VARIABLES, Fault, Project, diff, verdict
 from helpers.disruption.features import build_features, disrupted
 from helpers.disruption.model import Encoder
 
@@ -101,3 +101,30 @@ def test_a_command_gets_the_variables_that_it_is_given_and_no_others_of_the_proj
 
 def test_the_pipeline_says_all_that_its_commands_need():
     assert yaml.safe_load(FILES["pipeline.yml"])["jobs"]["release"]["env"] == VARIABLES
+
+
+OWN = """\
+import warnings
+from flightrisk.features import minutes
+
+
+def test_clock_of_this_copy():
+    warnings.warn("asked")
+    assert minutes(517) == 317
+"""
+
+
+def test_pytest_in_this_python_runs_the_code_of_its_folder_and_leaves_nothing(project):
+    project.put("src/flightrisk/__init__.py", "src/flightrisk/features.py")
+    (project.root / "tests").mkdir()
+    (project.root / "tests/test_clock_of_this_copy.py").write_text(OWN, encoding="utf-8")
+    broken, before = (
+        project.copy("broken", Fault("features", "* 60", "* 61")),
+        (os.getcwd(), sys.path[:], dict(os.environ)),
+    )
+    test = "tests/test_clock_of_this_copy.py::test_clock_of_this_copy"
+    for folder, passed in ((project.root, True), (broken, False), (project.root, True)):
+        notes = project.test("-W always tests", folder)
+        assert notes.passed == {test: passed} and notes.warnings == {"asked"}
+        assert verdict(notes).endswith("1 passed, 1 warning" if passed else "1 failed, 1 warning")
+    assert (os.getcwd(), sys.path[:], dict(os.environ)) == before

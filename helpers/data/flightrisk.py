@@ -641,10 +641,10 @@ class Project:
 
     @contextlib.contextmanager
     def afresh(self, folder: Path) -> Iterator[None]:
-        """Let this Python import the package of a folder, and forget what it has imported from any copy."""
+        """Let this Python import the package of a folder, and forget any copy of it, and its tests."""
         here = tuple(str(path) for path in (self.root.parent.absolute(), self.root.parent.resolve()))
         for name, module in list(sys.modules.items()):
-            if str(getattr(module, "__file__", "")).startswith(here):
+            if name.split(".")[0] == "flightrisk" or str(getattr(module, "__file__", "")).startswith(here):
                 del sys.modules[name]
         importlib.invalidate_caches()
         path = [str(folder / "src"), *sys.path]
