@@ -184,6 +184,20 @@ def test_tensorflow_is_imported_only_for_the_network():
     assert subprocess.run([sys.executable, "-c", program]).returncode == 0
 
 
+def test_keras_has_one_thread_unless_tensorflow_has_computed_before():
+    program = """import sys
+import tensorflow as tf
+if "late" in sys.argv:
+    tf.constant(1) + 1
+from helpers.disruption.model import import_keras
+import_keras()
+print(tf.config.threading.get_intra_op_parallelism_threads(), tf.config.threading.get_inter_op_parallelism_threads())
+"""
+    quiet = {"capture_output": True, "text": True, "check": True}
+    seen = [subprocess.run([sys.executable, "-c", program, when], **quiet).stdout for when in ("early", "late")]
+    assert seen == ["1 1\n", "0 0\n"]
+
+
 def test_noise_on_descriptor_two_is_thrown_away_and_comes_back(capfd):
     with silent_stderr():
         os.write(2, b"noise")

@@ -20,7 +20,7 @@ model answers; ``Model.unknown`` tells which ones they are, so that the service 
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any, ClassVar, Literal, NamedTuple, Self
@@ -319,6 +319,10 @@ def import_keras() -> ModuleType:
 
         tf.config.list_physical_devices()  # the first look at the devices is noisy too
         tf.config.experimental.enable_op_determinism()
+        with suppress(RuntimeError):  # once TensorFlow has computed, it keeps its threads
+            # In networks of this size they wait for each other, and sums would depend on the number of cores.
+            tf.config.threading.set_intra_op_parallelism_threads(1)
+            tf.config.threading.set_inter_op_parallelism_threads(1)
     return keras
 
 
