@@ -526,6 +526,7 @@ def _changes(pipeline: Pipeline) -> list[tuple[Callable[[], None], list[str], st
     other = [raw[0] + 10, *raw[1:]]
     return [
         (lambda: params.update(depth=params["depth"] + 1), ["train", "report"], "The param depth has changed"),
+        (lambda: params.update(depth=str(params["depth"])), ["train", "report"], "The param depth has become a text"),
         (lambda: params.update(unused=2), [], "A param that no stage reads has changed"),
         (lambda: files.update(raw=_json(smaller)), ["features"], "raw has changed, and its tens are the same"),
         (lambda: files.update(raw=_json(other)), EVERYTHING, "raw has changed"),
@@ -564,6 +565,11 @@ def _assert_a_late_failure_keeps_the_rest(pipeline: Pipeline, repro: Callable) -
     pipeline.call(repro)
     pipeline.fails, before = "train", pipeline.params["depth"]
     pipeline.params["depth"] = before + 1
+    _assert_raises(pipeline, repro)
+    pipeline.fails, pipeline.params["depth"] = None, before
+    what = "train failed with a new depth, and is called with the old one, whose result is still there"
+    _assert_ran(pipeline, repro, [], what)
+    pipeline.fails, pipeline.params["depth"] = "train", before + 1
     _assert_raises(pipeline, repro)
     pipeline.fails = None
     _assert_ran(pipeline, repro, ["train", "report"], "train failed with a new depth, and is called with it again")

@@ -495,7 +495,8 @@ def repro_with(stages, files, params, lock, **changes):
     ran = []
     for name, stage in stages.items():
         values = {key: params[key] for key in stage["params"]}
-        entry = {"deps": hashes(stage["deps"]), "params": values, "code": stage["code"]}
+        shown = {key: str(value) for key, value in values.items()} if changes.get("as_text") else values
+        entry = {"deps": hashes(stage["deps"]), "params": shown, "code": stage["code"]}
         entry = {key: value for key, value in entry.items() if key not in changes.get("forgets", ())}
         if changes.get("all_params"):
             entry["params"] = params
@@ -508,6 +509,8 @@ def repro_with(stages, files, params, lock, **changes):
         if stale:
             if changes.get("early"):
                 lock[name] = {"in": entry, "outs": old.get("outs", outs)}
+            if changes.get("drops"):
+                lock.pop(name, None)
             given = files if changes.get("gives_all") else {path: files[path] for path in stage["deps"]}
             files.update(stage["run"](given, values))
             lock[name] = {"in": entry, "outs": hashes(stage["outs"])}
@@ -582,6 +585,18 @@ def everything_after_it(stages, files, params, lock):
 def locked_too_early(stages, files, params, lock):
     """Writes the lock before the work is done."""
     return repro_with(stages, files, params, lock, early=True, outs=lambda wrote, found: not wrote or wrote == found)
+
+
+@wrong("52.4", says="called with the old one")
+def forgets_before_it_runs(stages, files, params, lock):
+    """Drops the entry before the run, so that a failure loses the result that is still good."""
+    return repro_with(stages, files, params, lock, drops=True)
+
+
+@wrong("52.4", says="has become a text")
+def params_as_text(stages, files, params, lock):
+    """Compares params as they are printed."""
+    return repro_with(stages, files, params, lock, as_text=True)
 
 
 @wrong("52.4", says="nothing else")
