@@ -42,13 +42,14 @@ def test_each_fault_changes_its_module_and_shows_the_lines(project, name, capsys
     project.put("src/flightrisk/features.py", "src/flightrisk/model.py (2)")
     file = f"src/flightrisk/{FAULTS[name].module}.py"
     (project.root / "dist").mkdir()
+    (project.root / "forecast.npy").touch()
     capsys.readouterr()
     broken = project.copy(name, FAULTS[name])
     changed = (broken / file).read_text("utf-8")
     ast.parse(changed)
     lines = diff((project.root / file).read_text("utf-8"), changed)
     assert lines and capsys.readouterr().out.splitlines() == lines
-    assert not (broken / "dist").exists()
+    assert not (broken / "dist").exists() and not (broken / "forecast.npy").exists()
 
 
 def test_the_features_and_the_target_are_those_of_the_course(project):
@@ -101,6 +102,17 @@ def test_a_command_gets_the_variables_that_it_is_given_and_no_others_of_the_proj
 
 def test_the_pipeline_says_all_that_its_commands_need():
     assert yaml.safe_load(FILES["pipeline.yml"])["jobs"]["release"]["env"] == VARIABLES
+
+
+def test_the_program_explains_a_wrong_setting_and_swallows_nothing_else(project):
+    project.put(*(name for name in FILES if name.startswith("src") and "(2)" not in name), "settings.toml")
+    command = "python -m flightrisk settings.toml"
+    refused = project.run(command, variables=VARIABLES | {"FLIGHTRISK_MISS": "none"})
+    assert refused.returncode == 2 and "stopped" in refused.stderr and "Traceback" not in refused.stderr
+    weather = load_weather()
+    pd.concat([weather, weather]).to_parquet(project.data / "weather.parquet")
+    failed = project.run(command)
+    assert failed.returncode == 1 and "Traceback" in failed.stderr and "stopped" not in failed.stderr
 
 
 OWN = """\

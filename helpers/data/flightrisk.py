@@ -192,10 +192,11 @@ def main(file):
     handler.setFormatter(JsonLines())
     logging.basicConfig(level="INFO", handlers=[handler], force=True)
     try:
-        print(json.dumps(report(config.load(file))))
+        settings = config.load(file)
     except ValueError as error:
         logging.getLogger("flightrisk").error("stopped", extra={"facts": {"why": str(error)}})
         return 2
+    print(json.dumps(report(settings)))
     return 0
 
 
@@ -618,12 +619,12 @@ class Project:
         print(*diff(before, path.read_text("utf-8")), sep="\n")
 
     def copy(self, name: str, fault: Fault | None = None) -> Path:
-        """A copy of the project beside it, without what was built; return its folder.
+        """A copy of the project beside it, without what was built or forecast; return its folder.
 
         A fault, if one is given, is in it, and the lines that it has changed are shown.
         """
         folder = self.root.parent / name.replace(":", "")
-        shutil.copytree(self.root, folder, ignore=shutil.ignore_patterns("dist"))
+        shutil.copytree(self.root, folder, ignore=shutil.ignore_patterns("dist", "forecast.npy"))
         if fault:
             path = folder / f"src/flightrisk/{fault.module}.py"
             sound = path.read_text("utf-8")

@@ -119,6 +119,22 @@ def says_nothing(defaults, file, environ):
         raise ValueError("the settings are wrong") from None
 
 
+@wrong("51.1", says="nothing is wrong, and a ValueError was raised")
+def prefix_without_its_line(defaults, file, environ):
+    """Takes every variable that begins with RISK for its own."""
+    own = {f"RISK_{name[4:].removeprefix('_')}": text for name, text in environ.items() if name.startswith("RISK")}
+    return layered(defaults, file, own, read_text)
+
+
+@wrong("51.1", says="it goes into a log")
+def says_everything(defaults, file, environ):
+    """Shows both sources whole."""
+    try:
+        return layered(defaults, file, environ, read_text)
+    except ValueError as error:
+        raise ValueError(f"{error} in {file} or {environ}") from None
+
+
 # 51.2
 
 
@@ -433,6 +449,66 @@ def drops_every_echo(steps):
         step_of({**step, "run": [command for command in step["run"] if not command.startswith("echo")]})
         for step in steps
     )
+
+
+def with_commands(steps, mended):
+    """Return the mended steps with the commands that `mended` makes of (command, step), without those that print."""
+    sound = [step_of(step, is_locked=False, is_strict=False) for step in steps]
+    return in_order({**step, "run": [mended(command, step) for command in step["run"]]} for step in sound)
+
+
+@wrong("51.4", says="nothing else")
+def pip_anywhere(steps):
+    """Takes each command that speaks of `pip install` for one that installs."""
+
+    def mended(command, step):
+        is_loose = "pip install" in command and "--require-hashes" not in command
+        return LOCKED if is_loose else command_of(command)
+
+    return with_commands(steps, mended)
+
+
+@wrong("51.4", says="nothing else")
+def any_pip(steps):
+    """Takes each command of pip for one that installs."""
+
+    def mended(command, step):
+        is_loose = command.startswith("pip") and "--require-hashes" not in command
+        return LOCKED if is_loose else command_of(command)
+
+    return with_commands(steps, mended)
+
+
+@wrong("51.4", says="nothing else")
+def or_true_anywhere(steps):
+    """Takes `|| true` out of the middle of a command too."""
+    return with_commands(steps, lambda command, step: command_of(command.replace(" || true", "")))
+
+
+@wrong("51.4", says="the newest today")
+def only_install_steps(steps):
+    """Looks for installations only where they should stand."""
+    return with_commands(steps, lambda command, step: command_of(command, is_locked=step["stage"] == "install"))
+
+
+@wrong("51.4", says="writes a secret into the log")
+def secrets_where_they_are_used(steps):
+    """Looks for printed secrets only in the steps that install and publish."""
+    return in_order(step_of(step, is_silent=step["stage"] in ("install", "publish")) for step in steps)
+
+
+@wrong("51.4", says="nothing else")
+def the_word_secret(steps):
+    """Drops whatever prints the word."""
+    kept = [[c for c in step["run"] if not (c.startswith("echo") and "secret" in c)] for step in steps]
+    return in_order(step_of({**step, "run": commands}) for step, commands in zip(steps, kept, strict=True))
+
+
+@wrong("51.4", says="the failure is swallowed")
+def false_stays(steps):
+    """Leaves `continue-on-error` where it is false."""
+    drops = [("continue-on-error",) if step.get("continue-on-error") else () for step in steps]
+    return in_order(step_of(step, drops=dropped) for step, dropped in zip(steps, drops, strict=True))
 
 
 @wrong("51.4", says="have changed")
