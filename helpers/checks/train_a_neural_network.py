@@ -376,8 +376,9 @@ def check_name_the_cause(name_the_cause, rng: Generator) -> None:
             confused[run["cause"], answer] = confused.get((run["cause"], answer), 0) + 1
     if sum(confused.values()) > 1:
         (cause, answer), often = max(confused.items(), key=lambda item: item[1])
+        times = "once" if often == 1 else f"{often} times"
         assert not confused, (
-            f"{sum(confused.values())} of {len(runs)} runs are misnamed, and one may be. Most often ({often} times) a "
+            f"{sum(confused.values())} of {len(runs)} runs are misnamed, and one may be. Most often ({times}) a "
             f"run whose cause was {cause!r} was called {answer!r}. Which number tells these two apart?"
         )
 
