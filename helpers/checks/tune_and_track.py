@@ -97,7 +97,9 @@ def _assert_drawn(name: str, value: Any, low: float, high: float, scale: str, pl
         f"At {place:.0%} of its range {name} is {value:.3g}. Think of where it needs resolution: "
         + ("every doubling shall be as likely as any other." if scale == "log" else "equal steps shall be equal.")
     )
-    assert abs(value - expected) <= whole, f"At {place:.0%} of its range {name} is {value:.3g}: draw it evenly."
+    assert abs(value - expected) <= whole, (
+        f"At {place:.0%} of its range {name} is {value:.3g}: draw from the whole range, without coarse steps."
+    )
     assert name != "max_leaf_nodes" or value == round(value), f"{name} is {value:g}: leaves are counted whole."
 
 
@@ -234,7 +236,7 @@ def check_honest_report(honest_report, rng: Generator) -> None:
     real.iloc[7] += 0.02
     late = _fold_scores(rng, settings=25)
     late.loc[late.index[9], late.columns.max()] += 0.05
-    for scores in (real, late):
+    for scores in (real, late, _tied_scores(rng)):
         _assert_report(honest_report, scores)
 
 
@@ -248,7 +250,7 @@ def _assert_report(honest_report: Callable, scores: pd.DataFrame) -> dict:
     expected = _slow_report(scores)
     assert found["chosen"] == expected["chosen"], (
         f"The setting to ship is {found['chosen']!r} and should be {expected['chosen']!r}: the one with the highest "
-        "mean over all folds."
+        "mean over all folds, and of equal ones the upper row."
     )
     assert abs(float(found["claimed"]) - expected["claimed"]) < 1e-9, (
         f"The claimed gain is {float(found['claimed']):+.5f} and should be {expected['claimed']:+.5f}: over all folds, "
@@ -262,6 +264,11 @@ def _assert_report(honest_report: Callable, scores: pd.DataFrame) -> dict:
         f"The delivered gain equals the claimed one, {delivered:+.5f}: each fold has examined a choice that it took "
         "part in. Choose on the folds before it."
     )
+    lower = _slow_report(scores.iloc[::-1])["delivered"]
+    assert abs(delivered - expected["delivered"]) < 1e-9 or abs(delivered - lower) > 1e-9, (
+        f"The delivered gain is {delivered:+.5f}: where settings had equal means before a fold, the lower row was "
+        "taken, and the upper row counts."
+    )
     others = _slow_report(scores, later_too=True)["delivered"]
     assert abs(delivered - expected["delivered"]) < 1e-9 or abs(delivered - others) > 1e-9, (
         f"The delivered gain is {delivered:+.5f}: that is a choice on all other folds, and some of them lie in the "
@@ -273,8 +280,8 @@ def _assert_report(honest_report: Callable, scores: pd.DataFrame) -> dict:
     )
     assert abs(delivered - expected["delivered"]) < 1e-9, (
         f"The delivered gain is {delivered:+.5f} and should be {expected['delivered']:+.5f}: for each fold but "
-        "the first in time, the setting with the highest mean before it, its score less the default's on that fold; "
-        "then the mean."
+        "the first in time, the setting with the highest mean before it (of equal ones the upper row), its score less "
+        "the default's on that fold; then the mean."
     )
     return found
 
@@ -308,6 +315,18 @@ def _fold_scores(rng: Generator, settings: int) -> pd.DataFrame:
     while shuffled.tolist() in (sorted(shuffled), sorted(shuffled)[::-1]):
         shuffled = rng.permutation(len(folds))
     return table.iloc[:, shuffled]
+
+
+def _tied_scores(rng: Generator) -> pd.DataFrame:
+    """Scores of which some share the highest mean; eighths, so that what is equal is equal to the last bit."""
+    scores = _fold_scores(rng, settings=8)
+    scores[:] = 0.5
+    first, second, third = np.flatnonzero(scores.index != "default")[[1, 3, 5]]
+    in_time = sorted(scores.columns)
+    scores.iloc[[first, second], scores.columns.get_loc(in_time[0])] = 0.75
+    scores.iloc[first, scores.columns.get_loc(in_time[1])] = 0.625
+    scores.iloc[[second, third], scores.columns.get_loc(in_time[2])] = [0.625, 0.875]
+    return scores
 
 
 # 34.4: successive halving
@@ -397,14 +416,14 @@ def check_find_runs(find_runs, rng: Generator) -> None:
     for _ in range(2):
         runs, asked = _logged(rng)
         before = runs.copy()
-        for printed in asked:
-            found = find_runs(runs, "auc", printed)
+        for metric, printed in asked:
+            found = find_runs(runs, metric, printed)
             assert runs.equals(before), "The table that was passed in has changed: work on a copy."
             assert isinstance(found, list | tuple), f"Return a list of dicts: this is {type_name(found)}."
-            _assert_runs(list(found), runs, printed)
+            _assert_runs(list(found), runs, metric, printed)
 
 
-def _assert_runs(found: list, runs: pd.DataFrame, printed: str) -> None:
+def _assert_runs(found: list, runs: pd.DataFrame, metric: str, printed: str) -> None:
     for entry in found:
         assert isinstance(entry, dict) and set(entry) == {"run_id", "data_digest"}, (
             f"Each entry is a dict with run_id and data_digest: this is {entry!r}."
@@ -416,13 +435,14 @@ def _assert_runs(found: list, runs: pd.DataFrame, printed: str) -> None:
     assert not broken, (
         f"{len(broken)} of the runs found for {printed} did not finish: what a failed run logged last is no result."
     )
-    expected = _slow_runs(runs, printed)
-    extra = [rows[name]["metrics.auc"] for name in names if name not in [entry["run_id"] for entry in expected]]
+    column, expected = f"metrics.{metric}", _slow_runs(runs, metric, printed)
+    extra = [rows[name][column] for name in names if name not in [entry["run_id"] for entry in expected]]
     assert not extra, (
-        f"A run with {extra[0]:.6f} was found for {printed}: it does not print as that number with that many decimals."
+        f"A run with {metric} {extra[0]:.6f} was found for {printed}: it does not print as that number with that many "
+        "decimals."
     )
-    missed = [rows[entry["run_id"]]["metrics.auc"] for entry in expected if entry["run_id"] not in names]
-    assert not missed, f"A finished run with {missed[0]:.6f} prints as {printed} and was not found."
+    missed = [rows[entry["run_id"]][column] for entry in expected if entry["run_id"] not in names]
+    assert not missed, f"A finished run with {metric} {missed[0]:.6f} prints as {printed} and was not found."
     assert names == [entry["run_id"] for entry in expected], (
         f"The {len(names)} runs found for {printed} are the right ones in the wrong order: by "
         "start_time, the first first."
@@ -435,13 +455,13 @@ def _assert_runs(found: list, runs: pd.DataFrame, printed: str) -> None:
         )
 
 
-def _slow_runs(runs: pd.DataFrame, printed: str) -> list[dict]:
+def _slow_runs(runs: pd.DataFrame, metric: str, printed: str) -> list[dict]:
     decimals = len(printed.split(".")[1])
     rows = sorted(runs.to_dict("records"), key=lambda row: row["start_time"])
     digests = {row["run_id"]: row["tags.data_digest"] for row in rows}
     found = []
     for row in rows:
-        value = row["metrics.auc"]
+        value = row[f"metrics.{metric}"]
         if row["status"] != "FINISHED" or value != value or f"{value:.{decimals}f}" != printed:
             continue
         own, parent = row["tags.data_digest"], row["tags.mlflow.parentRunId"]
@@ -450,8 +470,8 @@ def _slow_runs(runs: pd.DataFrame, printed: str) -> list[dict]:
     return found
 
 
-def _logged(rng: Generator) -> tuple[pd.DataFrame, list[str]]:
-    """Two searches with their trials, in no order, one of them with a digest of its own, and numbers to find."""
+def _logged(rng: Generator) -> tuple[pd.DataFrame, list[tuple[str, str]]]:
+    """Two searches with their trials, in no order, one with a digest of its own; metrics and numbers to find."""
     rows: list[dict] = []
 
     def log(auc: float, status: str, parent: str | None, digest: str | None) -> str:
@@ -469,18 +489,11 @@ def _logged(rng: Generator) -> tuple[pd.DataFrame, list[str]]:
     log(lonely, "FINISHED", None, None)
     log(0.74995, "FINISHED", None, "d1a7")  # prints as 0.750, and starts with 0.749
     table = pd.DataFrame(rows)
+    table["metrics.brier"] = np.where(table["metrics.auc"].isna(), np.nan, rng.uniform(0.1416, 0.1434, len(table)))
     start = pd.Timestamp("2013-09-01", tz="UTC") + pd.to_timedelta(rng.permutation(len(table)), unit="min")
     table = table.assign(start_time=start).sample(frac=1, random_state=rng)
-    return table, [
-        "0.742",
-        "0.743",
-        "0.750",
-        "0.749",
-        "0.999",
-        "0.7",
-        f"{lonely:.4f}",
-        f"{table['metrics.auc'].max():.6f}",
-    ]
+    for_auc = ["0.742", "0.743", "0.750", "0.749", "0.999", "0.7", f"{lonely:.4f}", f"{table['metrics.auc'].max():.6f}"]
+    return table, [*(("auc", printed) for printed in for_auc), ("brier", "0.142"), ("brier", "0.143")]
 
 
 # 34.6: another trial?

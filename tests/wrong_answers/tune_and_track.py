@@ -84,6 +84,19 @@ def log_share(trial):
     }
 
 
+@wrong("34.1", says="without coarse steps")
+def powers_of_two(trial):
+    """Draws the exponent of the leaves, which leaves most sizes out."""
+    if family_of(trial) == "logistic":
+        return logistic(trial)
+    return {
+        "family": "boosting",
+        "learning_rate": trial.suggest_float("learning_rate", 0.01, 0.5, log=True),
+        "max_leaf_nodes": 2 ** trial.suggest_int("max_leaf_nodes", 2, 6),
+        "max_features": trial.suggest_float("max_features", 0.2, 1),
+    }
+
+
 # 34.2
 
 
@@ -230,6 +243,20 @@ def best_single_exam(scores):
     return found | {"chosen": scores.max(axis="columns").idxmin()}
 
 
+@wrong("34.3", says="the upper row")
+def lower_row_of_equals(scores):
+    """Takes the lowest row among equal means."""
+    upside_down = scores.iloc[::-1].sort_index(axis="columns")
+    return report(upside_down, chosen_before(upside_down, lambda k, count: list(range(k))))
+
+
+@wrong("34.3", says="the upper row")
+def lower_row_while_choosing(scores):
+    """Ships the right row, and takes the lower one of equals in the choices before it."""
+    upside_down = scores.iloc[::-1].sort_index(axis="columns")
+    return report(scores, chosen_before(upside_down, lambda k, count: list(range(k))))
+
+
 # 34.4
 
 
@@ -363,6 +390,12 @@ def parent_wins(runs, metric, printed):
 def first_hit_only(runs, metric, printed):
     """Returns the first run and no other."""
     return lookup(runs, metric, prints_as(printed))[:1]
+
+
+@wrong("34.5", says="was not found")
+def always_the_auc(runs, metric, printed):
+    """Looks at the AUC whatever was asked."""
+    return lookup(runs, "auc", prints_as(printed))
 
 
 # 34.6
