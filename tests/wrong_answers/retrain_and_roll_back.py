@@ -90,7 +90,6 @@ def cut(flights, at, champion_until, test_days, share=0.99, known=True, refuse=T
     days = flights.groupby("day")["known_at"].apply(lambda times: (times <= at).mean())
     days = days.index[days >= share]
     if calendar:
-        days = days[days >= days.max() - pd.Timedelta(days=test_days - 1)].union(days)
         first = days.max() - pd.Timedelta(days=test_days - 1)
         before, last = days[days < first], days[days >= first]
     else:
@@ -137,6 +136,12 @@ def newest_days_wasted(flights, at, champion_until, test_days):
 @wrong("62.2", says="the last")
 def days_of_the_calendar(flights, at, champion_until, test_days):
     """Counts back on the calendar, also over days that do not count."""
+    return cut(flights, at, champion_until, test_days, calendar=True)
+
+
+@wrong("62.2", says="the last")
+def one_day_more(flights, at, champion_until, test_days):
+    """Judges on a day too many."""
     return cut(flights, at, champion_until - pd.Timedelta(days=60), test_days + 1)
 
 
@@ -383,10 +388,25 @@ def two_sided(values, spread, rate):
     return first(z_of(values, spread) > norm.ppf(1 - rate / 2))
 
 
-@wrong("62.5", says="chance has 14 tries")
+@wrong("62.5", says="Where does `rate` stand")
 def rate_fixed(values, spread, rate):
     """Writes .05 where the rate belongs."""
     return first(z_of(values, spread) > norm.ppf(1 - 0.05 / 14))
+
+
+@wrong("62.5", says="Where does `rate` stand")
+def evidence_of_20(values, spread, rate):
+    """Copies the lesson's proof, whatever the rate."""
+    total, days = np.cumsum(np.divide(values, spread)), np.arange(1, len(values) + 1)
+    shrink = 0.25 / (1 + 0.25 * days)
+    ratio = 2 * norm.cdf(total * np.sqrt(shrink)) * np.exp(total**2 * shrink / 2) / np.sqrt(1 + 0.25 * days)
+    return first(ratio >= 20)
+
+
+@wrong("62.5", says="chance has 14 tries")
+def pays_for_the_days_so_far(values, spread, rate):
+    """Divides the rate by the number of the day."""
+    return first(z_of(values, spread) > norm.ppf(1 - rate / np.arange(1, len(values) + 1)))
 
 
 @wrong("62.5", says="asks for a stop on day 1")
