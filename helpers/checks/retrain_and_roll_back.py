@@ -538,8 +538,8 @@ def _assert_day(stop_day: Callable, rng: Generator, spread: float) -> None:
         "prompt asks for a stop on day 1. A bound that is strict at first and mild later lets great harm go on."
     )
     assert stop_day([5 * spread], spread, 1e-8) is None, (
-        "Chance alone strays by five spreads three times in ten million: at a rate of 1e-8 that is no proof. Where does "
-        "`rate` stand in your bound?"
+        "Chance alone strays by five spreads three times in ten million: at a rate of 1e-8 that is no proof. Where "
+        "does `rate` stand in your bound?"
     )
     for _ in range(20):
         changes = (rng.normal(0.9, 1, LOOKS) * spread).tolist()
