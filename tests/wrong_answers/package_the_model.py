@@ -312,6 +312,16 @@ def no_tolerance_for_directions(ask, flights, change, sense, tolerance):
     return flights.index[~allowed].tolist()
 
 
+@wrong("51.3", says="is not among the violations")
+def close_enough(ask, flights, change, sense, tolerance):
+    """Compares as NumPy does when nothing else is said, and forgives a share of the forecast."""
+    before = np.asarray(ask(flights.copy()), float)
+    after = np.asarray(ask(change(flights.copy())), float)
+    near = np.isclose(after, before, atol=tolerance)
+    allowed = {"same": near, "up": near | (after > before), "down": near | (after < before)}[sense]
+    return flights.index[~allowed].tolist()
+
+
 @wrong("51.3", says="which is no index label")
 def positions(ask, flights, change, sense, tolerance):
     """Returns positions instead of labels."""
@@ -547,7 +557,7 @@ def by_day_means(table):
     return means.mean(), means.std() / len(means) ** 0.5
 
 
-def decided(invariance, slices, error_of=by_days, z=None, shortest=30, watch_short=True, tolerated=0):
+def decided(invariance, slices, error_of=by_days, z=None, shortest=30, watch_short=True, tolerated=0, watch_at=1.96):
     """Decide by one policy."""
     long = [name for name, table in slices.items() if table.day.nunique() >= shortest]
     z = z or NormalDist().inv_cdf(1 - 0.025 / max(len(long), 1))
@@ -556,7 +566,7 @@ def decided(invariance, slices, error_of=by_days, z=None, shortest=30, watch_sho
         mean, error = error_of(table)
         if name in long and mean - z * error > 0:
             block.append(name)
-        elif mean - 1.96 * error > 0 or (watch_short and name not in long and mean > 0):
+        elif mean - watch_at * error > 0 or (watch_short and name not in long and mean > 0):
             watch.append(name)
     return {"ship": not block, "block": sorted(block), "watch": sorted(watch)}
 
@@ -583,6 +593,29 @@ def days_weigh_the_same(invariance, slices):
 def short_slices_block(invariance, slices):
     """Lets short slices block."""
     return decided(invariance, slices, shortest=1)
+
+
+@wrong("51.5", says="A slice (")
+def a_day_too_few(invariance, slices):
+    """Lets a slice of 29 days block."""
+    return decided(invariance, slices, shortest=29)
+
+
+@wrong("51.5", says="it is short, and only watched")
+def much_worse_blocks(invariance, slices):
+    """Lets a short slice block too when it is much worse."""
+    found, ratios = decided(invariance, slices), {}
+    for name in found["watch"]:
+        mean, error = by_days(slices[name])
+        ratios[name] = mean / error
+    block = sorted([*found["block"], *(name for name, ratio in ratios.items() if ratio > 3)])
+    return {"ship": not block, "block": block, "watch": sorted(set(found["watch"]) - set(block))}
+
+
+@wrong("51.5", says="is not watched")
+def two_errors(invariance, slices):
+    """Watches from two standard errors on."""
+    return decided(invariance, slices, watch_at=2.0)
 
 
 @wrong("51.5", says="is not watched")
